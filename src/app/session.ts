@@ -1,0 +1,258 @@
+// Opens one SMTP session at one address, up to the point where a transaction can begin: connect, greeting, EHLO, TLS, AUTH.
+// The TLS and credential policy stands here, once, for everything that talks to a server. Refusals become errors here.
+import type { Clock } from '../base/clock.ts';
+import { EhloError } from '../base/errors.ts';
+import { isLoopback } from '../base/ip.ts';
+import type { ClientDeadlines } from '../base/limits.ts';
+import { chooseMechanism, createSaslClient, secretForms } from '../sasl/mechanisms.ts';
+import type { Credentials } from '../sasl/sasl.ts';
+import { SmtpClient, type Step } from '../smtp/client.ts';
+import { authOffers } from '../smtp/extensions.ts';
+import { type ReplyStage, type Stage, stages, verdictOf } from '../smtp/phases.ts';
+import { type Reply, replyFacts, replyLine } from '../smtp/reply.ts';
+import type { TlsClientOptions, TlsFacts } from '../wire/channel.ts';
+import type { Transcript } from '../wire/transcript.ts';
+import { Wire } from '../wire/wire.ts';
+import type { Connection, TlsMode } from './connection.ts';
+import type { Dial } from './ports.ts';
+import { certificateError, type TlsVerify, tlsAccepted, tlsVerified } from './tls-policy.ts';
+
+export interface Target {
+  /** The name that was asked for: SNI, the certificate's name, messages. */
+  host: string;
+  address: string;
+  port: number;
+}
+
+export interface SessionPlan {
+  target: Target;
+  protocol: 'smtp' | 'lmtp';
+  tls: { mode: TlsMode; verify: TlsVerify; options: Omit<TlsClientOptions, 'role' | 'servername'> };
+  login?: { credentials: Credentials; mechanisms: string[] | undefined };
+  allowPlaintextAuth: boolean;
+  helo: string;
+  deadlines: ClientDeadlines;
+  localAddress?: string;
+  /** The session ends after this stage. */
+  stopAt?: Stage;
+}
+
+export interface SessionTimings {
+  connect: number | null;
+  banner: number | null;
+  tls: number | null;
+  auth: number | null;
+}
+
+/** What came of opening a session. `error` says why it went no further; a stop on request is no error. */
+export interface Session {
+  client: SmtpClient | null;
+  wire: Wire | null;
+  tls: TlsFacts | null;
+  timings: SessionTimings;
+  transcript: Transcript;
+  notes: string[];
+  error: EhloError | null;
+  stopped: boolean;
+}
+
+export interface SessionHooks {
+  transcript: Transcript;
+  onStep?: ((step: Step) => void) | undefined;
+  signal?: AbortSignal | undefined;
+}
+
+export const planFor = (connection: Connection, target: Target, route: 'server' | 'mx', helo: string): SessionPlan => {
+  const scheme = connection.server?.scheme;
+  const mechanisms = connection.mechanisms;
+  const login =
+    connection.credentials && mechanisms !== 'none' && route === 'server'
+      ? { credentials: connection.credentials, mechanisms }
+      : undefined;
+  // With credentials TLS is required, except where nobody can listen in between.
+  const fallback: TlsMode = login && !isLocal(target.address) ? 'required' : 'opportunistic';
+  return {
+    target,
+    protocol: scheme === 'lmtp' || scheme === 'lmtp+unix' ? 'lmtp' : 'smtp',
+    tls: {
+      mode: connection.tls ?? (scheme === 'smtps' ? 'implicit' : fallback),
+      verify: connection.tlsVerify,
+      options: connection.tlsClient,
+    },
+    ...(login ? { login } : {}),
+    allowPlaintextAuth: connection.allowPlaintextAuth,
+    helo: connection.helo ?? helo,
+    deadlines: connection.deadlines,
+    ...(connection.localAddress ? { localAddress: connection.localAddress } : {}),
+  };
+};
+
+const isLocal = (address: string): boolean => address.startsWith('/') || isLoopback(address);
+
+export async function openSession(plan: SessionPlan, dial: Dial, clock: Clock, hooks: SessionHooks): Promise<Session> {
+  const session: Session = {
+    client: null,
+    wire: null,
+    tls: null,
+    timings: { connect: null, banner: null, tls: null, auth: null },
+    transcript: hooks.transcript,
+    notes: [],
+    error: null,
+    stopped: false,
+  };
+  try {
+    await open(session, plan, dial, clock, hooks);
+  } catch (thrown) {
+    if (!(thrown instanceof EhloError)) throw thrown;
+    session.error = hooks.signal?.aborted ? interrupted(thrown, hooks.signal) : thrown;
+  }
+  return session;
+}
+
+async function open(session: Session, plan: SessionPlan, dial: Dial, clock: Clock, hooks: SessionHooks): Promise<void> {
+  const { target, deadlines } = plan;
+  const timed = async <T>(name: keyof SessionTimings, work: () => Promise<T>): Promise<T> => {
+    const began = clock.now();
+    try {
+      return await work();
+    } finally {
+      session.timings[name] = Math.round((clock.now() - began) * 10) / 10;
+    }
+  };
+  const stopsAt = (stage: Stage): boolean => {
+    if (plan.stopAt === undefined || stages.indexOf(plan.stopAt) > stages.indexOf(stage)) return false;
+    session.stopped = true;
+    return true;
+  };
+
+  const channel = await timed('connect', () =>
+    dial({
+      address: target.address,
+      port: target.port,
+      deadline: clock.now() + deadlines.connect,
+      ...(plan.localAddress ? { localAddress: plan.localAddress } : {}),
+    }),
+  );
+  const wire = new Wire(channel, clock, hooks.transcript);
+  session.wire = wire;
+  hooks.signal?.addEventListener('abort', () => wire.destroy(), { once: true });
+  hooks.signal?.throwIfAborted();
+  wire.info(`connected to ${target.host} [${wire.peer}]`);
+  const client = new SmtpClient(wire, { deadlines, protocol: plan.protocol, onStep: hooks.onStep });
+  session.client = client;
+  if (stopsAt('connect')) return;
+
+  if (plan.tls.mode === 'implicit') {
+    wire.stage = 'starttls';
+    session.tls = await timed('tls', () => wire.startTls(tlsOptions(plan), deadlines.tlsHandshake));
+    judge(session, plan, session.tls);
+  }
+  takeOrThrow(client, 'banner', await timed('banner', () => client.greet()));
+  if (stopsAt('banner')) return;
+
+  const fallback = plan.login || plan.tls.mode === 'required' ? 'none' : 'helo';
+  takeOrThrow(client, 'ehlo', await client.hello(plan.helo, fallback));
+  if (stopsAt('ehlo')) return;
+
+  if (plan.tls.mode === 'required' || plan.tls.mode === 'opportunistic') {
+    session.tls = await timed('tls', () => startTls(session, client, plan));
+    if (!session.tls) session.timings.tls = null;
+    else {
+      wire.stage = 'starttls';
+      judge(session, plan, session.tls);
+      takeOrThrow(client, 'ehlo', await client.hello(plan.helo, fallback));
+    }
+  }
+  if (stopsAt('starttls')) return;
+
+  if (plan.login) await timed('auth', () => login(session, client, plan));
+  stopsAt('auth');
+}
+
+/** STARTTLS if it is offered. Null: it is not in use, and the mode allows that. */
+async function startTls(session: Session, client: SmtpClient, plan: SessionPlan): Promise<TlsFacts | null> {
+  const { wire } = client;
+  const required = plan.tls.mode === 'required';
+  if (!client.extensions.has('STARTTLS')) {
+    if (!required) return null;
+    wire.stage = 'starttls';
+    throw wire.error('tls-unavailable', `${wire.peer} does not offer STARTTLS, and TLS is required`, {
+      hint: 'nothing was sent; if the network is trusted use --tls opportunistic, or --tls off',
+    });
+  }
+  const { answer, tls } = await client.secure(tlsOptions(plan));
+  if (tls) return tls;
+  if (required) {
+    throw wire.error('tls-unavailable', `${wire.peer} offers STARTTLS but refuses it: ${replyLine(answer)}`, {
+      reply: replyFacts(answer),
+    });
+  }
+  session.notes.push(`STARTTLS was refused (${replyLine(answer)}); went on in the clear, as opportunistic TLS allows`);
+  return null;
+}
+
+const tlsOptions = (plan: SessionPlan): TlsClientOptions => ({
+  ...plan.tls.options,
+  role: 'client',
+  servername: plan.target.host.startsWith('/') ? 'localhost' : plan.target.host,
+});
+
+/** Whether this TLS layer is good enough for the mode; told before anything is sent over it. */
+function judge(session: Session, plan: SessionPlan, tls: TlsFacts): void {
+  if (tlsAccepted(tls, plan.tls.verify)) return;
+  if (plan.tls.mode !== 'opportunistic') throw certificateError(tls, plan.target.host, session.wire?.peer ?? '');
+  session.notes.push(`the certificate is not verified: ${tls.error ?? 'not accepted'}; opportunistic TLS goes on`);
+}
+
+async function login(session: Session, client: SmtpClient, plan: SessionPlan): Promise<void> {
+  const { wire } = client;
+  if (!plan.login) return;
+  wire.stage = 'auth';
+  const { credentials, mechanisms } = plan.login;
+  const offered = authOffers(client.extensions);
+  if (offered.length === 0) {
+    const hint =
+      !session.tls && client.extensions.has('STARTTLS')
+        ? 'the server offers STARTTLS; add --tls required'
+        : 'leave --user out if this server needs no login, or use its submission port (587, or 465 with smtps://)';
+    throw wire.error('auth-unavailable', `${wire.peer} offers no AUTH, and a user was given`, { hint });
+  }
+  const safe = (session.tls && tlsVerified(session.tls, plan.tls.verify)) || isLocal(plan.target.address);
+  if (!safe && !plan.allowPlaintextAuth) {
+    const why = session.tls ? 'its certificate is not verified' : 'the connection is not encrypted';
+    throw wire.error('auth-plaintext', `not logging in to ${wire.peer}: ${why}`, {
+      side: 'local',
+      hint: 'use --tls required (with --ca or --pin if needed); --allow-plaintext-auth sends it all the same',
+    });
+  }
+  const name = chooseMechanism(offered, mechanisms, credentials);
+  if (name === undefined) {
+    const wanted = mechanisms ? ` of ${mechanisms.join(', ')}` : ' that fits the credentials given';
+    throw wire.error('auth-unavailable', `${wire.peer} offers no mechanism${wanted}; it offers ${offered.join(', ')}`);
+  }
+  const answer = await client.login(createSaslClient(name, credentials), secretForms(credentials));
+  if (verdictOf('auth', answer) === 'yes') return;
+  throw wire.error(
+    answer.code < 500 ? 'auth-temporary' : 'auth-rejected',
+    `${wire.peer} refused the login by ${name}: ${replyLine(answer)}`,
+    { reply: replyFacts(answer), hint: 'check user and password; nothing was sent' },
+  );
+}
+
+function takeOrThrow(client: SmtpClient, stage: ReplyStage, answer: Reply): void {
+  if (verdictOf(stage, answer) === 'yes') return;
+  throw refusal(client.wire.peer, stage, answer);
+}
+
+/** A 4xx or 5xx reply as the error of whoever needed a yes. */
+export const refusal = (peer: string, stage: Stage, answer: Reply): EhloError =>
+  new EhloError(answer.code >= 500 ? 'rejected' : 'deferred', `${peer} refused at ${stage}: ${replyLine(answer)}`, {
+    stage,
+    peer,
+    side: 'remote',
+    reply: replyFacts(answer),
+    hint: answer.code >= 500 ? undefined : 'try again later',
+  });
+
+const interrupted = (error: EhloError, signal: AbortSignal): EhloError =>
+  signal.reason instanceof EhloError ? signal.reason.with({ stage: error.stage, peer: error.peer }) : error;

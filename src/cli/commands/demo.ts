@@ -1,0 +1,42 @@
+// `ehlo demo`: shows each step as it is done. The work is in app/demo.ts.
+import type { Command } from 'commander';
+import type { CommandModule } from '../command.ts';
+import { introduce } from '../help.ts';
+
+export const demoCommand: CommandModule = {
+  define(command: Command): void {
+    introduce(
+      command,
+      'the whole loop on this machine: serve, relay-test, send, fetch, inspect; nothing is configured or left behind',
+      [{ line: 'ehlo demo', says: 'show every step; exit 0 only if all of them held' }],
+    );
+  },
+
+  async run(_args, _options, context) {
+    const { format, stdout, verbosity } = context;
+    const [{ demo }, { renderDemoStep }, { jsonDocument, jsonLine }] = await Promise.all([
+      import('../../app/demo.ts'),
+      import('../../render/demo.ts'),
+      import('../../render/json.ts'),
+    ]);
+    let number = 0;
+    const { report, error } = await demo(context.ports, {
+      scrubber: context.scrubber,
+      signal: context.signal,
+      onDone: (step) => {
+        if (format === 'ndjson') stdout.write(jsonLine({ event: 'step', ...step }));
+        else if (format === 'human' && verbosity >= 0) {
+          number++;
+          stdout.write(renderDemoStep(number, step, stdout.style, context.ports.hostname()));
+        }
+      },
+    });
+    if (format === 'json') stdout.write(jsonDocument(report));
+    else if (format === 'ndjson') stdout.write(jsonLine({ event: 'report', ...report }));
+    else if (error) {
+      const { renderError } = await import('../../render/error.ts');
+      context.stderr.write(renderError(error, context.stderr.style));
+    } else if (verbosity >= 0) stdout.write(`${stdout.style('good', `all ${report.steps.length} steps held`)}\n`);
+    return report.exit.code;
+  },
+};

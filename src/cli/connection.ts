@@ -1,0 +1,123 @@
+// From the connection options to a Connection: every value checked, files read, the password fetched from where it is.
+import type { AddressOverride, Connection, ServerScheme, ServerUrl, TlsMode } from '../app/connection.ts';
+import { EhloError } from '../base/errors.ts';
+import { ipFamily } from '../base/ip.ts';
+import { type ClientDeadlines, clientDeadlines } from '../base/limits.ts';
+import { parseDuration, parseHostPort, parsePort } from '../base/values.ts';
+import type { DnsServer } from '../dns/dns.ts';
+import type { Context } from './command.ts';
+import { readCredentials, readMechanisms } from './credentials.ts';
+import { type OptionValues, optionValues } from './option-values.ts';
+import { impliesTls, parseServerUrl } from './server-url.ts';
+import { readTlsClient } from './tls-options.ts';
+
+export interface ConnectionDefaults {
+  /** What a host without a scheme means: smtp, or pop3 for fetch. */
+  scheme?: ServerScheme;
+}
+
+/** `options` as commander leaves them; a command with a URL argument passes `{...options, server: url}`. */
+export async function parseConnection(
+  options: Record<string, unknown>,
+  context: Context,
+  defaults: ConnectionDefaults = {},
+): Promise<Connection> {
+  const values = optionValues(options);
+  const server = values.parsed('server', (text) => parseServerUrl(text, defaults.scheme ?? 'smtp'));
+  if (server?.password) context.scrubber.add(server.password.reveal());
+  const tls = readTlsMode(values, server);
+  const mechanisms = readMechanisms(values);
+  const maxTimeMs = values.parsed('max-time', parseDuration);
+  const helo = values.text('helo');
+  const localAddress = values.parsed('local-address', parseAddress);
+  const family = readFamily(values, localAddress);
+  const dns = await readDns(values, context);
+  const deadlines = readDeadlines(values);
+  const overrides = values.list('resolve').flatMap((text) => values.check('resolve', text, parseOverride));
+  const mxPort = values.parsed('mx-port', parsePort) ?? 25;
+  const tlsClient = await readTlsClient(values, context);
+  // Last: it may ask a question, and nobody should answer one only to hear of a typing error.
+  const credentials = await readCredentials(values, server, mechanisms, context);
+  return {
+    ...(server && { server }),
+    ...(tls && { tls }),
+    tlsVerify: values.oneOf('tls-verify', ['full', 'ca', 'none']) ?? 'full',
+    tlsClient,
+    ...(credentials && { credentials }),
+    ...(mechanisms && { mechanisms }),
+    allowPlaintextAuth: values.flag('allow-plaintext-auth'),
+    deadlines,
+    ...(maxTimeMs !== undefined && { maxTimeMs }),
+    ...(dns && { dns }),
+    overrides,
+    ...(helo !== undefined && { helo }),
+    ...(localAddress !== undefined && { localAddress }),
+    ...(family && { family }),
+    mxPort,
+  };
+}
+
+const tlsModes: readonly TlsMode[] = ['off', 'opportunistic', 'required', 'implicit'];
+
+function readTlsMode(values: OptionValues, server: ServerUrl | undefined): TlsMode | undefined {
+  const asked = values.oneOf('tls', tlsModes);
+  const scheme = server?.scheme === 'smtps' || server?.scheme === 'pop3s' ? server.scheme : undefined;
+  if (scheme && (asked === 'off' || asked === 'opportunistic')) {
+    throw new EhloError('usage', `--tls ${asked} contradicts ${scheme}://, which begins with TLS`);
+  }
+  if (scheme) return 'implicit';
+  return asked ?? (server && impliesTls(server) ? 'implicit' : undefined);
+}
+
+/** --timeout is the time for a reply, so it rules every wait for the peer but the ones with an option of their own. */
+function readDeadlines(values: OptionValues): ClientDeadlines {
+  const deadlines = { ...clientDeadlines };
+  const timeout = values.parsed('timeout', parseDuration);
+  if (timeout !== undefined) {
+    deadlines.greeting = deadlines.reply = deadlines.tlsHandshake = deadlines.writeStall = timeout;
+    deadlines.quit = Math.min(deadlines.quit, timeout);
+  }
+  deadlines.connect = values.parsed('connect-timeout', parseDuration) ?? deadlines.connect;
+  deadlines.dataVerdict = values.parsed('data-timeout', parseDuration) ?? deadlines.dataVerdict;
+  return deadlines;
+}
+
+function readFamily(values: OptionValues, localAddress: string | undefined): 4 | 6 | undefined {
+  const v4 = values.flag('ipv4');
+  if (v4 && values.flag('ipv6')) throw new EhloError('usage', '-4 and -6 exclude each other');
+  const family = v4 ? 4 : values.flag('ipv6') ? 6 : undefined;
+  const local = localAddress === undefined ? undefined : ipFamily(localAddress);
+  if (family && local && family !== local) {
+    throw new EhloError(
+      'usage',
+      `--local-address ${localAddress} is not an IPv${family} address, which -${family} asks for`,
+    );
+  }
+  return family ?? local;
+}
+
+async function readDns(values: OptionValues, context: Context): Promise<DnsServer | undefined> {
+  const given = values.parsed('dns', parseHostPort);
+  if (!given) return undefined;
+  const host = ipFamily(given.host) ? given.host : (await context.ports.resolve.lookup(given.host))[0];
+  if (host === undefined) throw new EhloError('no-address', `--dns: ${given.host} has no address`);
+  return { host, port: given.port ?? 53 };
+}
+
+const parseAddress = (text: string): string => {
+  if (ipFamily(text) === undefined) throw new EhloError('usage', `"${text}" is not an IP address`);
+  return text;
+};
+
+/** As curl has it: `host:port:address[,address]`, IPv6 addresses with or without brackets. */
+function parseOverride(text: string): AddressOverride[] {
+  const [, host, port, addresses] = /^([^:]+|\[[^\]]+\]):(\d+):(.+)$/.exec(text) ?? [];
+  if (host === undefined || port === undefined || addresses === undefined) {
+    throw new EhloError('usage', `"${text}" is not HOST:PORT:ADDRESS`);
+  }
+  return addresses.split(',').map((address) => ({
+    host: parseHostPort(host).host,
+    port: parsePort(port),
+    address: parseAddress(address.replace(/^\[(.*)\]$/, '$1')),
+  }));
+}

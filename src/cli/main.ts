@@ -1,0 +1,37 @@
+// The entry: the table of commands, each behind its own import, and the start. Kept small: every run pays for this file.
+import { type CommandEntry, runProgram } from './program.ts';
+
+const commands: CommandEntry[] = [
+  {
+    name: 'send',
+    summary: 'compose a message, or take one as it is, and hand it to a mail server',
+    load: async () => (await import('./commands/send.ts')).sendCommand,
+  },
+  {
+    name: 'relay-test',
+    summary: 'walk DNS and every hop that a sending server would, and say what would happen',
+    load: async () => (await import('./commands/relay-test.ts')).relayTestCommand,
+  },
+  {
+    name: 'inspect',
+    summary: 'take a message, a domain or a server apart',
+    load: async () => (await import('./commands/inspect.ts')).inspectCommand,
+  },
+  {
+    name: 'serve',
+    summary: 'run a throwaway SMTP and POP3 server on this machine',
+    load: async () => (await import('./commands/serve.ts')).serveCommand,
+  },
+  {
+    name: 'fetch',
+    summary: 'list, fetch or delete the messages of a POP3 mailbox',
+    load: async () => (await import('./commands/fetch.ts')).fetchCommand,
+  },
+  {
+    name: 'demo',
+    summary: 'show the whole loop on this machine, step by step',
+    load: async () => (await import('./commands/demo.ts')).demoCommand,
+  },
+];
+
+await runProgram(process.argv.slice(2), commands);

@@ -1,0 +1,65 @@
+// Standard output as the place where fetched messages go: byte for byte, or, on a terminal, as text that is safe to look at.
+import { TextDecoder } from 'node:util';
+import type { FetchOutput } from '../app/fetch-output.ts';
+import { writeHighWater } from '../base/limits.ts';
+import { safeLines } from '../render/safe.ts';
+import type { Output } from './command.ts';
+
+/** Messages one behind the other. Nothing is durable, so nothing may be deleted for it. */
+export function rawStdout(output: Output): FetchOutput {
+  let unsent = 0;
+  const write = (chunk: Buffer): void | Promise<void> => {
+    output.write(chunk);
+    unsent += chunk.length;
+    if (unsent < writeHighWater) return;
+    unsent = 0;
+    return output.drained?.();
+  };
+  return stream(() => ({ write, end() {} }));
+}
+
+/** No control byte of a message reaches the terminal: they show as escapes. */
+export function readableStdout(output: Output): FetchOutput {
+  return stream(() => {
+    const decoder = new TextDecoder('utf-8', { fatal: false, ignoreBOM: true });
+    let held = '';
+    return {
+      write(chunk) {
+        const text = held + decoder.decode(chunk, { stream: true });
+        const cut = text.lastIndexOf('\n') + 1;
+        held = text.slice(cut);
+        // A line without end is not held for ever; its last character may be half of CRLF.
+        if (held.length > writeHighWater) {
+          output.write(safeLines(text.slice(0, -1)));
+          held = text.slice(-1);
+        } else output.write(safeLines(text.slice(0, cut)));
+        return output.drained?.();
+      },
+      end() {
+        output.write(safeLines(held + decoder.decode()));
+      },
+    };
+  });
+}
+
+interface Sink {
+  write(chunk: Buffer): void | Promise<void>;
+  end(): void;
+}
+
+const stream = (open: () => Sink): FetchOutput => ({
+  durable: false,
+  begin() {
+    const sink = open();
+    return {
+      write: (chunk) => sink.write(chunk),
+      async commit() {
+        sink.end();
+        return { file: null };
+      },
+      // What is out is out; the error says that the message is not whole.
+      async abort() {},
+    };
+  },
+  settle: async () => true,
+});

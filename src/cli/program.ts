@@ -1,0 +1,104 @@
+// From argv to the one command that is meant: nothing of the others is loaded, nor commander for --version and --help.
+import { Scrubber } from '../base/secret.ts';
+import { version } from '../base/version.ts';
+import { type ColorChoice, colorLevel, plainStyle } from '../render/color.ts';
+import type { Style } from '../render/style.ts';
+import type { CommandModule, Context } from './command.ts';
+import { type Door, openDoor } from './exit.ts';
+import { topHelp } from './help.ts';
+import type { Globals } from './parse.ts';
+import { presetOf, readRequest } from './request.ts';
+
+export interface CommandEntry {
+  name: string;
+  summary: string;
+  load(): Promise<CommandModule>;
+}
+
+/** Runs and ends the process. */
+export async function runProgram(argv: readonly string[], commands: readonly CommandEntry[]): Promise<never> {
+  hideSecretArguments(argv);
+  const scrubber = new Scrubber();
+  const door = openDoor(scrubber);
+  let code: number;
+  try {
+    code = await dispatch(argv, commands, door, scrubber);
+  } catch (thrown) {
+    code = door.fail(thrown);
+  }
+  return door.leave(code);
+}
+
+async function dispatch(
+  argv: readonly string[],
+  commands: readonly CommandEntry[],
+  door: Door,
+  scrubber: Scrubber,
+): Promise<number> {
+  const preset = presetOf(argv);
+  door.show.format = preset.format;
+  const names = commands.map(({ name }) => name);
+  const request = readRequest(argv, names);
+  if (request.kind === 'version') {
+    door.stdout.write(`ehlo ${version}\n`);
+    return 0;
+  }
+  if (request.kind === 'help') {
+    door.stdout.write(topHelp(commands));
+    return 0;
+  }
+  door.show.command = request.name;
+  await colour(door, preset.color);
+  const entry = commands.find(({ name }) => name === request.name);
+  if (!entry) throw new Error(`no entry for ${request.name}`);
+  const [{ parseLine }, module, { createPorts }] = await Promise.all([
+    import('./parse.ts'),
+    entry.load(),
+    import('./ports.ts'),
+  ]);
+  const parsed = parseLine(entry.name, module, request.args, process.stdout.columns || 80);
+  if (parsed.kind === 'help') {
+    door.stdout.write(parsed.text);
+    return 0;
+  }
+  door.show.format = parsed.globals.format;
+  await colour(door, parsed.globals.color);
+  const ports = createPorts({ stdin: () => process.stdin, signal: door.signal });
+  return module.run(parsed.args, parsed.options, createContext(door, parsed.globals, ports, scrubber));
+}
+
+function createContext(door: Door, globals: Globals, ports: Context['ports'], scrubber: Scrubber): Context {
+  return {
+    ports,
+    // A getter, as below: opening standard input costs time that most commands need not spend.
+    get stdin() {
+      return process.stdin;
+    },
+    stdout: door.stdout,
+    stderr: door.stderr,
+    env: process.env,
+    signal: door.signal,
+    format: globals.format,
+    verbosity: globals.verbosity,
+    get interactive() {
+      return globals.input && process.stdin.isTTY === true && door.stderr.isTTY;
+    },
+    scrubber,
+  };
+}
+
+/** Sets the style of both streams; chalk is loaded only where one of them has colours. */
+async function colour(door: Door, choice: ColorChoice): Promise<void> {
+  for (const output of [door.stdout, door.stderr]) {
+    output.style = await styleFor(colorLevel(choice, process.env, output.isTTY));
+  }
+}
+
+const styleFor = async (level: 0 | 1): Promise<Style> =>
+  level === 0 ? plainStyle : (await import('../render/style.ts')).makeStyle(level);
+
+/** A password in argv shows in every process list: the title covers it as early as we can. */
+function hideSecretArguments(argv: readonly string[]): void {
+  const secret = /^--password(=|$)|:\/\/[^/@]*:[^/]*@/;
+  if (argv.some((arg) => secret.test(arg))) process.title = 'ehlo';
+}

@@ -1,0 +1,258 @@
+// The client's side of an SMTP or LMTP session (RFC 5321, 2033, 3207, 4954): greet, hello, secure, login, quit, and the two
+// moves that everything is made of: say and hear. Transactions are in transaction.ts. 4xx and 5xx come back as values; a
+// reply that is early, extra, malformed or of another phase is an error, never taken for an answer.
+import { peerText } from '../base/bytes.ts';
+import { asEhloError, EhloError } from '../base/errors.ts';
+import { type ClientDeadlines, replyLimits } from '../base/limits.ts';
+import { Scrubber } from '../base/secret.ts';
+import type { SaslClient } from '../sasl/sasl.ts';
+import type { TlsClientOptions, TlsFacts } from '../wire/channel.ts';
+import type { Wire } from '../wire/wire.ts';
+import { type Extensions, parseExtensions } from './extensions.ts';
+import { phases, type ReplyStage, verdictOf } from './phases.ts';
+import { type Reply, ReplyParser, replyFacts, replyLine, replyText } from './reply.ts';
+
+/** One exchange as a report shows it. */
+export interface Step {
+  stage: ReplyStage;
+  /** Null for the greeting. Secrets are masked. */
+  sent: string | null;
+  code: number;
+  enhanced: string | null;
+  text: string;
+  /** The same line by line; for EHLO the first is the greeting and the others are keywords. */
+  lines: string[];
+  /** From sending to the whole reply. With pipelining: from the sending of the group. */
+  ms: number;
+}
+
+export interface SmtpClientOptions {
+  deadlines: ClientDeadlines;
+  protocol: 'smtp' | 'lmtp';
+  onStep?: ((step: Step) => void) | undefined;
+}
+
+/** RFC 4954 4: an initial response that would make the line longer goes in an answer of its own. */
+const authLineMax = 12_288;
+/** SCRAM takes two rounds; nothing known takes more than three. */
+const authRounds = 8;
+
+export class SmtpClient {
+  readonly wire: Wire;
+  readonly protocol: 'smtp' | 'lmtp';
+  readonly deadlines: ClientDeadlines;
+  readonly steps: Step[] = [];
+  /** Empty before EHLO, after HELO, and again after STARTTLS (RFC 3207 4.2: what was learnt in the clear is void). */
+  extensions: Extensions = new Map();
+  lastReply: Reply | undefined;
+  readonly #onStep: ((step: Step) => void) | undefined;
+  readonly #scrubber: Scrubber;
+  #sentAt = 0;
+
+  constructor(wire: Wire, options: SmtpClientOptions) {
+    this.wire = wire;
+    this.protocol = options.protocol;
+    this.deadlines = options.deadlines;
+    this.#onStep = options.onStep;
+    this.#scrubber = wire.transcript?.scrubber ?? new Scrubber();
+    this.#sentAt = wire.clock.now();
+  }
+
+  async greet(): Promise<Reply> {
+    this.#sentAt = this.wire.clock.now();
+    return this.hear('banner', null);
+  }
+
+  /**
+   * EHLO, or HELO where the server knows nothing newer and `fallback` allows it (RFC 5321 3.2). A HELO session has no
+   * extensions, so whoever needs TLS, AUTH or SMTPUTF8 must not fall back.
+   */
+  async hello(name: string, fallback: 'helo' | 'none'): Promise<Reply> {
+    this.extensions = new Map();
+    const verb = this.protocol === 'lmtp' ? 'LHLO' : 'EHLO';
+    const answer = await this.ask('ehlo', `${verb} ${name}`);
+    if (answer.code === 250) this.extensions = parseExtensions(answer.lines);
+    const unknown = answer.code >= 500 && answer.code < 505;
+    if (!unknown || fallback === 'none' || this.protocol === 'lmtp') return answer;
+    return this.ask('ehlo', `HELO ${name}`);
+  }
+
+  /** STARTTLS. A refusal is a value, with no TLS; after a 220 it is TLS or an error. Certificates are judged by the caller. */
+  async secure(options: TlsClientOptions): Promise<{ answer: Reply; tls: TlsFacts | null }> {
+    const answer = await this.ask('starttls', 'STARTTLS');
+    if (answer.code !== 220) return { answer, tls: null };
+    // What was injected behind the 220 often comes in the same segment or the next: look before the handshake.
+    await turn();
+    try {
+      const tls = await this.wire.startTls(options, this.deadlines.tlsHandshake);
+      this.extensions = new Map();
+      return { answer, tls };
+    } catch (thrown) {
+      const error = asEhloError(thrown);
+      if (error.code !== 'reply-unexpected') throw error;
+      throw this.wire.error('starttls-injection', `${this.wire.peer} sent plain text behind STARTTLS instead of TLS`, {
+        hint: 'someone between here and the server may be injecting replies; do not send over this path',
+        cause: error,
+      });
+    }
+  }
+
+  /** AUTH. The caller has made sure that the secret may go out on this connection, and registers it for scrubbing here. */
+  async login(mechanism: SaslClient, secrets: readonly (string | Buffer)[]): Promise<Reply> {
+    for (const secret of secrets) this.#scrubber.add(secret);
+    const name = mechanism.mechanism;
+    const initial = mechanism.initial?.length === 0 ? '=' : mechanism.initial?.toString('base64');
+    const inline = initial !== undefined && initial.length + name.length + 8 <= authLineMax;
+    let answer = inline
+      ? await this.ask('auth', `AUTH ${name} ${initial}`, `AUTH ${name} <secret>`)
+      : await this.ask('auth', `AUTH ${name}`);
+    let pending = inline ? undefined : mechanism.initial;
+    for (let round = 0; answer.code === 334; round++) {
+      if (round === authRounds) {
+        throw this.wire.error('reply-unexpected', `${this.wire.peer} asks for more than ${authRounds} answers in AUTH`);
+      }
+      const response = pending ?? (await this.#respond(mechanism, replyText(answer)));
+      pending = undefined;
+      answer = await this.ask('auth', response.toString('base64'), '<secret>');
+    }
+    if (answer.code === 235) mechanism.finish();
+    return answer;
+  }
+
+  /**
+   * QUIT. Whatever happens here changes no verdict that was read, with one exception, which is returned: a reply too many,
+   * because then nobody can tell which of the replies before it was the verdict.
+   */
+  async goodbye(): Promise<EhloError | null> {
+    try {
+      const answer = await this.ask('quit', 'QUIT');
+      // A late second 250 looks like a sloppy answer to QUIT; the 221 behind it gives it away.
+      if (answer.code !== 250) return null;
+      const deadline = this.wire.clock.now() + this.deadlines.quit;
+      if ((await this.wire.readLine(replyLimits.line, deadline)) === undefined) return null;
+      return this.wire.error('reply-out-of-turn', `${this.wire.peer} sent one reply more than there were commands`);
+    } catch (thrown) {
+      const error = asEhloError(thrown);
+      return error.kind === 'protocol' ? error : null;
+    }
+  }
+
+  /** One command and its reply. `shown` replaces the line in everything that is kept. */
+  async ask(stage: ReplyStage, line: string, shown?: string): Promise<Reply> {
+    await this.say(stage, [line], shown);
+    return this.hear(stage, shown ?? line);
+  }
+
+  /** Sends lines in one write. Throws when something is already waiting to be read: a reply before its command. */
+  async say(stage: ReplyStage, lines: readonly string[], shown?: string): Promise<void> {
+    this.wire.stage = stage;
+    if (this.wire.buffered > 0) await this.refuseEarly();
+    this.#sentAt = this.wire.clock.now();
+    for (const line of lines) {
+      this.wire.transcript?.add('out', stage, shown ?? line, {
+        tls: this.wire.tls !== undefined,
+        secret: shown !== undefined,
+      });
+    }
+    this.wire.write(`${lines.join('\r\n')}\r\n`);
+  }
+
+  /** The next reply, which must be one that the stage allows. `sent` is the command as it may be shown. */
+  async hear(stage: ReplyStage, sent: string | null): Promise<Reply> {
+    this.wire.stage = stage;
+    const answer = await this.#read(stage);
+    const step: Step = {
+      stage,
+      sent: sent === null ? null : this.#scrubber.scrub(sent),
+      code: answer.code,
+      enhanced: answer.enhanced,
+      text: replyText(answer),
+      lines: answer.lines,
+      ms: Math.round((this.wire.clock.now() - this.#sentAt) * 10) / 10,
+    };
+    this.steps.push(step);
+    this.#onStep?.(step);
+    if (verdictOf(stage, answer) === 'wrong-phase') {
+      throw this.wire.error(
+        'reply-unexpected',
+        `${this.wire.peer} answered ${answer.code} while ${phases[stage].doing}`,
+        {
+          reply: replyFacts(answer),
+          hint: 'replies and commands are out of step, so nothing that this server says can be relied on',
+        },
+      );
+    }
+    return answer;
+  }
+
+  /** The verdict may only come after the end of data: for the time that the server gets from now on. */
+  markSent(stage: ReplyStage): void {
+    this.wire.stage = stage;
+    this.#sentAt = this.wire.clock.now();
+  }
+
+  /** Something came that nobody asked for. Only 421 may come at any time (RFC 5321 3.8); it says goodbye. */
+  async refuseEarly(): Promise<never> {
+    const answer = await this.#read('command');
+    if (answer.code === 421) {
+      throw this.wire.error('deferred', `${this.wire.peer} closes the session: ${replyLine(answer)}`, {
+        reply: replyFacts(answer),
+      });
+    }
+    throw this.wire.error(
+      'reply-out-of-turn',
+      `${this.wire.peer} sent a reply before its command: ${replyLine(answer)}`,
+      {
+        reply: replyFacts(answer),
+        hint: 'replies and commands are out of step, so nothing that this server says can be relied on',
+      },
+    );
+  }
+
+  async #read(stage: ReplyStage): Promise<Reply> {
+    const deadline = this.wire.clock.now() + this.deadlines[phases[stage].deadline];
+    const parser = new ReplyParser(stage === 'ehlo' ? replyLimits.ehloLines : replyLimits.lines);
+    try {
+      for (;;) {
+        const line = this.wire.takeLine(replyLimits.line) ?? (await this.wire.readLine(replyLimits.line, deadline));
+        if (!line) throw this.wire.lost();
+        this.wire.transcript?.add('in', this.wire.stage, peerText(line.bytes), { tls: this.wire.tls !== undefined });
+        const answer = parser.push(line);
+        if (!answer) continue;
+        for (const quirk of parser.quirks) this.wire.info(`quirk: ${quirkText[quirk]}`);
+        this.lastReply = {
+          code: answer.code,
+          enhanced: answer.enhanced,
+          lines: answer.lines.map((text) => this.#scrubber.scrub(text)),
+        };
+        return this.lastReply;
+      }
+    } catch (thrown) {
+      throw asEhloError(thrown).with({ stage: this.wire.stage, peer: this.wire.peer });
+    }
+  }
+
+  /** Answers a challenge; one that makes no sense is cancelled with `*` (RFC 4954 4) before the error goes up. */
+  async #respond(mechanism: SaslClient, challenge: string): Promise<Buffer> {
+    try {
+      if (!/^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/.test(challenge)) {
+        throw new EhloError('reply-malformed', 'the AUTH challenge is not base64', { side: 'remote' });
+      }
+      return mechanism.next(Buffer.from(challenge, 'base64'));
+    } catch (thrown) {
+      await this.say('auth', ['*']);
+      throw asEhloError(thrown).with({ stage: 'auth', peer: this.wire.peer });
+    }
+  }
+}
+
+const quirkText = {
+  'bare-lf': 'the reply ended a line with LF alone',
+  'control-character': 'the reply holds a control character',
+} as const;
+
+/** Lets everything that has arrived be seen: two turns, since the first may come before the next poll for input. */
+export const turn = async (): Promise<void> => {
+  await new Promise((resolve) => setImmediate(resolve));
+  await new Promise((resolve) => setImmediate(resolve));
+};

@@ -1,0 +1,274 @@
+// One mail transaction of the client (RFC 5321 3.3, 2920, 2033): MAIL, RCPT, DATA in as few writes as the server allows,
+// the body, the verdict; told per recipient. It does not throw for what the peer does: a transaction always has an outcome,
+// and once the end of data went out and no verdict was read, that outcome is "unknown".
+import { asEhloError, EhloError } from '../base/errors.ts';
+import { DotWriter } from '../wire/dot.ts';
+import { type SmtpClient, turn } from './client.ts';
+import { type Envelope, envelopeCommands, type OutgoingMessage } from './envelope.ts';
+import { type ReplyStage, verdictOf } from './phases.ts';
+import { type Reply, replyFacts, replyLine } from './reply.ts';
+
+export type RecipientStatus = 'accepted' | 'rejected' | 'deferred' | 'unknown';
+
+export interface RecipientOutcome {
+  address: string;
+  status: RecipientStatus;
+  /** What decided it; null where no reply did (a lost connection, a broken protocol). */
+  reply: Reply | null;
+  stage: ReplyStage | 'body';
+}
+
+export interface TransactionOutcome {
+  recipients: RecipientOutcome[];
+  /** The verdict on the message, where one was read. */
+  final: Reply | null;
+  /** What broke, if anything did; refusals are not errors here. */
+  error: EhloError | null;
+  /** The session may go on with another transaction. */
+  usable: boolean;
+  notes: string[];
+}
+
+export interface TransactionOptions {
+  /** 'abort': one refused recipient and nothing is sent (the others are then deferred). */
+  onReject: 'continue' | 'abort';
+  pipelining: boolean;
+  /** A probe: ends after this stage, takes everything back, and `accepted` means "would go on". No message is needed. */
+  until?: 'mail' | 'rcpt' | 'data';
+}
+
+/** `message` may be null for a probe only. */
+export async function transaction(
+  client: SmtpClient,
+  envelope: Envelope,
+  message: OutgoingMessage | null,
+  options: TransactionOptions,
+): Promise<TransactionOutcome> {
+  const run = new Transaction(client, envelope, message, options);
+  return run.outcome();
+}
+
+class Transaction {
+  readonly #client: SmtpClient;
+  readonly #envelope: Envelope;
+  readonly #message: OutgoingMessage | null;
+  readonly #options: TransactionOptions;
+  readonly #decided = new Map<number, RecipientOutcome>();
+  #final: Reply | null = null;
+  #dotSent = false;
+  #usable = true;
+  #notes: string[] = [];
+
+  constructor(client: SmtpClient, envelope: Envelope, message: OutgoingMessage | null, options: TransactionOptions) {
+    this.#client = client;
+    this.#envelope = envelope;
+    this.#message = message;
+    this.#options = options;
+  }
+
+  async outcome(): Promise<TransactionOutcome> {
+    let error: EhloError | null = null;
+    try {
+      await this.#converse();
+    } catch (thrown) {
+      error = this.#broken(asEhloError(thrown));
+    }
+    return {
+      recipients: this.#envelope.to.map(
+        (one, index) =>
+          this.#decided.get(index) ?? {
+            address: one.address,
+            status: this.#dotSent ? 'unknown' : 'deferred',
+            reply: null,
+            stage: this.#dotSent ? 'dot' : 'rcpt',
+          },
+      ),
+      final: this.#final,
+      error,
+      usable: this.#usable,
+      notes: this.#notes,
+    };
+  }
+
+  async #converse(): Promise<void> {
+    const client = this.#client;
+    const commands = envelopeCommands(this.#envelope, this.#message, client.extensions);
+    this.#notes = commands.notes;
+    const { until } = this.#options;
+    // A probe shows each step with its own time. DATA cannot be taken back once it is on its way, so whoever may abort
+    // waits for the recipients first.
+    const grouped = !until && this.#options.pipelining && client.extensions.has('PIPELINING');
+    const groupsData = grouped && this.#options.onReject === 'continue';
+    if (grouped) await client.say('mail', [commands.mail, ...commands.rcpt, ...(groupsData ? ['DATA'] : [])]);
+    const ask = (stage: ReplyStage, line: string) => (grouped ? client.hear(stage, line) : client.ask(stage, line));
+
+    const mail = await ask('mail', commands.mail);
+    const mailTaken = verdictOf('mail', mail) === 'yes';
+    if (!mailTaken || until === 'mail') this.#decideAll('mail', mail);
+    if (this.#isGoodbye(mail)) return;
+    if (until === 'mail') return this.#reset();
+    for (const [index, line] of commands.rcpt.entries()) {
+      if (!mailTaken && !grouped) break;
+      const answer = await ask('rcpt', line);
+      if (mailTaken && (until === 'rcpt' || verdictOf('rcpt', answer) !== 'yes')) this.#decide(index, 'rcpt', answer);
+      if (this.#isGoodbye(answer)) return this.#decideAll('rcpt', answer);
+    }
+    const open = this.#open();
+    const aborting = this.#options.onReject === 'abort' && this.#decided.size > 0;
+    if ((open.length === 0 || aborting) && !groupsData) return this.#reset();
+    const go = groupsData ? await client.hear('data', 'DATA') : await client.ask('data', 'DATA');
+    if (verdictOf('data', go) !== 'more') {
+      this.#decideAll('data', go);
+      if (!this.#isGoodbye(go)) await this.#reset();
+      return;
+    }
+    if (until === 'data') {
+      this.#decideAll('data', go);
+      // After 354 there is no way back but to leave without the end of data.
+      return this.#hangUp();
+    }
+    // RFC 2920 3.1: a 354 without a single recipient must still be answered, by a message of nothing at all.
+    if (open.length === 0) return this.#endEmpty();
+    await turn();
+    if (!this.#message) throw new EhloError('internal', 'a transaction without a message must be a probe');
+    if (await this.#body(this.#message)) await this.#verdicts();
+  }
+
+  /** Sends the message and its end. False where the server cut in with a refusal. */
+  async #body({ source }: OutgoingMessage): Promise<boolean> {
+    const { wire } = this.#client;
+    const stall = this.#client.deadlines.writeStall;
+    const writer = new DotWriter();
+    wire.stage = 'body';
+    const refused = async () => {
+      // A refusal may come at any time; a success before the end may not.
+      const answer = await this.#client.hear('dot', null);
+      if (verdictOf('dot', answer) === 'yes') {
+        throw wire.error(
+          'reply-out-of-turn',
+          `${wire.peer} answered before the end of the message: ${replyLine(answer)}`,
+          {
+            reply: replyFacts(answer),
+          },
+        );
+      }
+      this.#decideAll('dot', answer);
+      this.#hangUp();
+      return false;
+    };
+    const lost = () => wire.ended && wire.buffered === 0;
+    let sent = 0;
+    for await (const chunk of source.chunks()) {
+      sent += chunk.length;
+      const parts = writer.write(chunk);
+      const last = source.bytes !== undefined;
+      if (last) parts.push(writer.end());
+      if (wire.buffered > 0) return refused();
+      if (lost()) throw wire.lost();
+      if (last) this.#dotGoesOut(sent);
+      wire.write(parts.length === 1 && parts[0] ? parts[0] : Buffer.concat(parts));
+      if (wire.congested && (await wire.flush(wire.clock.now() + stall)) === 'input' && !last) return refused();
+    }
+    if (!this.#dotSent) {
+      if (wire.congested && (await wire.flush(wire.clock.now() + stall)) === 'input') return refused();
+      if (wire.buffered > 0) return refused();
+      this.#dotGoesOut(sent);
+      wire.write(writer.end());
+    }
+    if ((await wire.flush(wire.clock.now() + stall)) === 'input') {
+      // Over TLS the verdict may overtake the news that its message went out; both come within one turn.
+      await turn();
+      if (wire.unsent > 0) return refused();
+    }
+    this.#client.markSent('dot');
+    return true;
+  }
+
+  #dotGoesOut(bytes: number): void {
+    this.#dotSent = true;
+    this.#client.wire.transcript?.add('info', 'body', `${bytes} bytes of message, then the end of data`, {
+      tls: this.#client.wire.tls !== undefined,
+    });
+  }
+
+  async #verdicts(): Promise<void> {
+    const open = this.#open();
+    // LMTP answers once for each recipient that was accepted (RFC 2033 4.2).
+    const answers = this.#client.protocol === 'lmtp' ? open.map((index) => [index]) : [open];
+    for (const indexes of answers) {
+      const answer = await this.#client.hear('dot', '.');
+      this.#final = answer;
+      for (const index of indexes) this.#decide(index, 'dot', answer);
+    }
+    await turn();
+    if (this.#client.wire.buffered === 0) return;
+    try {
+      await this.#client.refuseEarly();
+    } catch (thrown) {
+      const error = asEhloError(thrown);
+      if (error.code === 'deferred') return;
+      // Which of the replies was the verdict? Nobody can tell.
+      for (const index of open) this.#decided.delete(index);
+      throw error;
+    }
+  }
+
+  async #endEmpty(): Promise<void> {
+    this.#client.wire.write('.\r\n');
+    this.#client.wire.transcript?.add('out', 'dot', '.');
+    const answer = await this.#client.hear('dot', '.');
+    if (verdictOf('dot', answer) === 'yes') this.#notes.push('the server took a message without any recipient');
+  }
+
+  async #reset(): Promise<void> {
+    const answer = await this.#client.ask('rset', 'RSET');
+    this.#usable = verdictOf('rset', answer) === 'yes';
+  }
+
+  #open(): number[] {
+    return this.#envelope.to.flatMap((_, index) => (this.#decided.has(index) ? [] : [index]));
+  }
+
+  #decide(index: number, stage: ReplyStage, answer: Reply): void {
+    const kind = verdictOf(stage, answer);
+    const status = kind === 'yes' || kind === 'more' ? 'accepted' : kind === 'no' ? 'rejected' : 'deferred';
+    const address = this.#envelope.to[index]?.address ?? '';
+    this.#decided.set(index, { address, status, reply: answer, stage });
+  }
+
+  #decideAll(stage: ReplyStage, answer: Reply): void {
+    for (const index of this.#open()) this.#decide(index, stage, answer);
+  }
+
+  /** 421 ends the session whatever it answers (RFC 5321 4.2.2). */
+  #isGoodbye(answer: Reply): boolean {
+    if (answer.code !== 421) return false;
+    this.#usable = false;
+    return true;
+  }
+
+  #hangUp(): void {
+    this.#usable = false;
+    this.#client.wire.destroy();
+  }
+
+  /** What a thrown error means for the message; the connection is of no use any more. */
+  #broken(error: EhloError): EhloError {
+    const early = error.kind === 'input' && error.stage === 'mail';
+    this.#usable = early;
+    // Without its dot the message is not one; nothing that is still queued may complete it.
+    if (!early) this.#client.wire.destroy();
+    if (!this.#dotSent || this.#open().length === 0) return error;
+    const doubt = { mayDuplicate: true, retryable: false };
+    if (error.kind !== 'lost' && error.kind !== 'timeout') return error.with(doubt);
+    const how = error.kind === 'lost' ? 'the connection was lost' : 'no verdict came';
+    return new EhloError(
+      'outcome-unknown',
+      `${how} after the end of data was sent to ${error.peer}: the message may have been accepted`,
+      { ...doubt, stage: 'dot', peer: error.peer, side: 'remote', cause: error, hint: unknownHint },
+    );
+  }
+}
+
+const unknownHint =
+  'look at the recipient or the server log for the Message-ID before sending again: it may arrive twice';
