@@ -14,7 +14,7 @@ import { type RecipientOutcome, type TransactionOutcome, transaction } from '../
 import type { TlsFacts } from '../wire/channel.ts';
 import { Transcript, type TranscriptEvent } from '../wire/transcript.ts';
 import type { Connection } from './connection.ts';
-import { mxTargets, mxWalk, serverTargets, walkError } from './hosts.ts';
+import { serverTargets } from './hosts.ts';
 import type { Ports } from './ports.ts';
 import { openSession, planFor, type SessionTimings, type Target } from './session.ts';
 
@@ -32,7 +32,8 @@ export interface DeliverRequest {
 }
 
 export interface DeliverHooks {
-  resolver: Resolver;
+  /** Asked for only where MX records are needed. */
+  resolver(): Promise<Resolver>;
   /** Knows every secret of this run; each transcript is scrubbed with it. */
   scrubber: Scrubber;
   onEvent?: ((event: TranscriptEvent) => void) | undefined;
@@ -111,7 +112,7 @@ function routeGroups({ connection, envelope }: DeliverRequest): RouteGroup[] {
         route: 'mx',
         domain,
         addresses: [address],
-        targets: (ports, hooks, walks) => domainTargets(connection, domain, hooks.resolver, ports, walks),
+        targets: (ports, hooks, walks) => domainTargets(connection, domain, hooks, ports, walks),
       });
     }
   }
@@ -121,7 +122,7 @@ function routeGroups({ connection, envelope }: DeliverRequest): RouteGroup[] {
 async function domainTargets(
   connection: Connection,
   domain: string,
-  resolver: Resolver,
+  hooks: DeliverHooks,
   ports: Ports,
   walks: MxWalk[],
 ): Promise<Target[]> {
@@ -129,7 +130,8 @@ async function domainTargets(
     const { address } = parseAddressLiteral(domain);
     return [{ host: address, address, port: connection.mxPort }];
   }
-  const walk = await mxWalk(connection, domain, resolver, ports);
+  const { mxTargets, mxWalk, walkError } = await import('./mx.ts');
+  const walk = await mxWalk(connection, domain, await hooks.resolver(), ports);
   walks.push(walk);
   const problem = walkError(walk);
   if (problem) throw problem;
@@ -296,7 +298,9 @@ export function deliveryError(recipients: readonly DeliveredRecipient[]): EhloEr
   const unknown = open.find((one) => one.status === 'unknown');
   if (unknown) return unknown.error ?? recipientError(unknown);
   // The best hope first: trying again helps as long as anybody was only deferred.
-  const first = open.find((one) => one.status === 'deferred') ?? open[0];
+  // Who was only held back because of another (--on-reject abort) has no verdict to tell.
+  const decided = open.filter((one) => one.reply !== null || one.error !== null);
+  const first = decided.find((one) => one.status === 'deferred') ?? decided[0] ?? open[0];
   if (!first) return null;
   const error = recipientError(first);
   if (open.length === recipients.length) return error;

@@ -5,7 +5,7 @@ import { bytesSource, readAll } from '../base/bytes.ts';
 import { asEhloError, EhloError } from '../base/errors.ts';
 import { clientDeadlines } from '../base/limits.ts';
 import { type Scrubber, Secret } from '../base/secret.ts';
-import { memoryStore } from '../store/memory.ts';
+import type { Store } from '../store/store.ts';
 import type { TranscriptEvent } from '../wire/transcript.ts';
 import { anyAccount } from './accounts.ts';
 import type { Connection } from './connection.ts';
@@ -52,7 +52,10 @@ const bodyText =
   'Hello Bob,\n\nthe picture is attached.\n.\nA line with one dot survives, and so do these: äöü — 你好.\n';
 
 /** Rejects only where the server cannot be started. */
-export async function demo(ports: Ports, hooks: DemoHooks): Promise<{ report: DemoReport; error: EhloError | null }> {
+export async function demo(
+  ports: Ports & { store: Store; pid: number },
+  hooks: DemoHooks,
+): Promise<{ report: DemoReport; error: EhloError | null }> {
   const steps: DemoReport['steps'] = [];
   const tell = (step: DemoStep): void => {
     const { name, title, command, ok } = step;
@@ -61,7 +64,6 @@ export async function demo(ports: Ports, hooks: DemoHooks): Promise<{ report: De
     if (!ok) throw new EhloError('answer-no', `the step "${title}" did not hold`);
   };
   const attachment = { name: 'Übersicht.bin', bytes: sampleBytes() };
-  const store = memoryStore(ports.clock);
   const server = await serve(
     {
       smtp: { host: '127.0.0.1', port: 0 },
@@ -75,7 +77,7 @@ export async function demo(ports: Ports, hooks: DemoHooks): Promise<{ report: De
       domains: ['demo.test'],
       hidden: new Set(),
     },
-    { ...ports, store, pid: process.pid },
+    ports,
   );
   try {
     await walkThrough(server, attachment, ports, hooks, tell);

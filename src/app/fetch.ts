@@ -34,6 +34,8 @@ export interface FetchRequest {
   topLines: number;
   /** For `get`: delete on the server what was stored. Needs a durable output. */
   delete: boolean;
+  /** Read senders, subjects and dates of what is fetched (default). `list` always does. */
+  headers?: boolean;
   /** Where the bytes go; `list`, `stat` and `delete` need none. */
   output?: FetchOutput;
 }
@@ -56,12 +58,15 @@ export interface FetchReport extends ReportHead<'fetch'> {
   mailbox: { count: number; size: number } | null;
   messages: FetchedMessage[];
   notes: string[];
-  transcript: TranscriptEvent[];
+  /** Where one was asked for. */
+  transcript?: TranscriptEvent[];
 }
 
 export interface FetchHooks {
   scrubber: Scrubber;
   signal: AbortSignal;
+  /** Keep the conversation in the report. Costs more than the conversation itself. */
+  transcript?: boolean;
   onEvent?: (event: TranscriptEvent) => void;
   /** A message is done with, as far as it was asked for. */
   onMessage?: (message: FetchedMessage) => void;
@@ -107,7 +112,7 @@ class Run {
   readonly #request: FetchRequest;
   readonly #ports: Ports;
   readonly #hooks: FetchHooks;
-  readonly #transcript: Transcript;
+  readonly #transcript: Transcript | undefined;
   readonly #notes: string[] = [];
   #target: MailboxTarget | undefined;
   #tls: TlsFacts | null = null;
@@ -118,7 +123,9 @@ class Run {
     this.#request = request;
     this.#ports = ports;
     this.#hooks = hooks;
-    this.#transcript = new Transcript(() => ports.clock.now(), { scrubber: hooks.scrubber, listener: hooks.onEvent });
+    if (hooks.transcript) {
+      this.#transcript = new Transcript(() => ports.clock.now(), { scrubber: hooks.scrubber, listener: hooks.onEvent });
+    }
   }
 
   report(error: EhloError | null): FetchReport {
@@ -128,7 +135,7 @@ class Run {
       mailbox: this.#mailbox,
       messages: this.messages,
       notes: this.#notes,
-      transcript: this.#transcript.events,
+      ...(this.#transcript ? { transcript: this.#transcript.events } : {}),
     };
   }
 
@@ -141,6 +148,7 @@ class Run {
     }
     const { client, method } = await openMailbox(connection, connection.server, this.#ports, {
       transcript: this.#transcript,
+      scrubber: this.#hooks.scrubber,
       signal,
       onConnected: (target) => {
         this.#target = { host: target.host, address: target.address, port: target.port };

@@ -2,6 +2,7 @@
 // rules for TLS and secrets are those of every command; a refusal is an error here.
 import { EhloError } from '../base/errors.ts';
 import { isLoopback } from '../base/ip.ts';
+import type { Scrubber } from '../base/secret.ts';
 import { Pop3Client } from '../pop3/client.ts';
 import { login } from '../pop3/login.ts';
 import { refusal } from '../pop3/refusal.ts';
@@ -26,7 +27,9 @@ export interface MailboxSession {
 }
 
 export interface MailboxHooks {
-  transcript: Transcript;
+  /** Absent where nobody wants to see the conversation: keeping it costs more than having it. */
+  transcript: Transcript | undefined;
+  scrubber: Scrubber;
   signal: AbortSignal;
   /** Connected; and later that TLS is on. So that a report can tell it even when the rest fails. */
   onConnected(target: MailboxTarget): void;
@@ -51,7 +54,7 @@ export async function openMailbox(
   hooks.signal.addEventListener('abort', stop, { once: true });
   try {
     hooks.signal.throwIfAborted();
-    const client = new Pop3Client(wire, { deadlines: connection.deadlines });
+    const client = new Pop3Client(wire, { deadlines: connection.deadlines, scrubber: hooks.scrubber });
     const tls = await secureAndGreet(client, connection, server, target, hooks);
     const safe =
       (tls !== null && tlsVerified(tls, connection.tlsVerify)) ||
@@ -88,7 +91,7 @@ async function connect(connection: Connection, server: ServerUrl, ports: Ports, 
       return { wire, target };
     } catch (thrown) {
       if (!(thrown instanceof EhloError)) throw thrown;
-      hooks.transcript.add('info', 'connect', thrown.message);
+      hooks.transcript?.add('info', 'connect', thrown.message);
       last ??= thrown;
     }
   }

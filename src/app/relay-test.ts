@@ -14,7 +14,7 @@ import type { TranscriptEvent } from '../wire/transcript.ts';
 import type { Connection } from './connection.ts';
 import { type Attempt, type Delivered, deliver, deliveryError } from './deliver.ts';
 import { attemptFindings, type Finding, walkFindings } from './findings.ts';
-import { resolverFor } from './hosts.ts';
+import { resolverFor } from './mx.ts';
 import type { Ports } from './ports.ts';
 import { type ReportHead, reportHead } from './report.ts';
 import { withTimeLimit } from './time-limit.ts';
@@ -143,7 +143,7 @@ export async function relayTest(
       allHosts: request.allHosts,
     },
     ports,
-    { resolver, ...hooks, signal: limited.signal },
+    { resolver: async () => resolver, ...hooks, signal: limited.signal },
   ).finally(limited.cancel);
   const error = deliveryError(delivered.recipients);
   const verdict = verdictOf(delivered, error);

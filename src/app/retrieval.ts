@@ -22,7 +22,7 @@ export class Retrieval implements MessageHandler {
   readonly #find: (number: number) => FetchedMessage;
   readonly #hooks: RetrievalHooks;
   readonly #commits = new Set<Promise<void>>();
-  #peek = new HeaderPeek();
+  #peek: HeaderPeek | undefined;
   #current: MessageOutput | undefined;
   #failure: unknown;
 
@@ -38,20 +38,21 @@ export class Retrieval implements MessageHandler {
     const message = this.#find(number);
     const output = this.#request.output?.begin(message);
     this.#current = output;
-    this.#peek = new HeaderPeek();
+    const peek = this.#request.headers !== false ? new HeaderPeek() : undefined;
+    this.#peek = peek;
     let bytes = 0;
     return {
       write: (content: Buffer): void | Promise<void> => {
         bytes += content.length;
         if (bytes > maxSize) throw this.#tooMuch(message);
-        this.#peek.add(content);
+        peek?.add(content);
         return output?.write(content);
       },
     };
   }
 
   end(number: number, report: { bytes: number; bareCr?: number; bareLf?: number }): void | Promise<void> {
-    const message = Object.assign(this.#find(number), this.#peek.facts());
+    const message = Object.assign(this.#find(number), this.#peek?.facts());
     if (this.#request.action === 'get') this.#compare(message, report);
     const output = this.#current;
     this.#current = undefined;

@@ -9,7 +9,6 @@ import type { RecipientStatus } from '../smtp/transaction.ts';
 import type { TranscriptEvent } from '../wire/transcript.ts';
 import type { Connection } from './connection.ts';
 import { type Attempt, type Delivered, deliver, deliveryError } from './deliver.ts';
-import { resolverFor } from './hosts.ts';
 import { type MessageInput, type Outgoing, prepareMessage } from './outgoing.ts';
 import type { Ports } from './ports.ts';
 import { type ReportHead, reportHead } from './report.ts';
@@ -50,6 +49,8 @@ export interface RecipientReport {
   enhanced: string | null;
   text: string | null;
   host: string | null;
+  /** Where it was decided. */
+  stage: string;
 }
 
 export interface AttemptReport {
@@ -86,7 +87,7 @@ export async function send(request: SendRequest, ports: Ports, hooks: SendHooks)
     const limited = withTimeLimit(hooks.signal, request.connection.maxTimeMs, ports.clock);
     try {
       const delivered = await deliver({ ...request, envelope: outgoing.envelope, message: outgoing.message }, ports, {
-        resolver: await resolverFor(request.connection, ports),
+        resolver: async () => (await import('./mx.ts')).resolverFor(request.connection, ports),
         scrubber: hooks.scrubber,
         onEvent: hooks.onEvent,
         signal: limited.signal,
@@ -147,6 +148,7 @@ function sendReport(outgoing: Outgoing, delivered: Delivered, error: EhloError |
         enhanced: facts?.enhanced ?? null,
         text: facts?.text ?? one.error?.message ?? null,
         host: one.host,
+        stage: one.stage,
       };
     }),
     response: decisive?.final ? replyLine(decisive.final) : null,

@@ -4,7 +4,6 @@ import type { Clock } from '../base/clock.ts';
 import { EhloError } from '../base/errors.ts';
 import { isLoopback } from '../base/ip.ts';
 import type { ClientDeadlines } from '../base/limits.ts';
-import { chooseMechanism, createSaslClient, secretForms } from '../sasl/mechanisms.ts';
 import type { Credentials } from '../sasl/sasl.ts';
 import { SmtpClient, type Step } from '../smtp/client.ts';
 import { authOffers } from '../smtp/extensions.ts';
@@ -225,6 +224,7 @@ async function login(session: Session, client: SmtpClient, plan: SessionPlan): P
       hint: 'use --tls required (with --ca or --pin if needed); --allow-plaintext-auth sends it all the same',
     });
   }
+  const { chooseMechanism, createSaslClient, secretForms } = await import('../sasl/mechanisms.ts');
   const name = chooseMechanism(offered, mechanisms, credentials);
   if (name === undefined) {
     const wanted = mechanisms ? ` of ${mechanisms.join(', ')}` : ' that fits the credentials given';

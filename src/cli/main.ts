@@ -34,4 +34,4 @@ const commands: CommandEntry[] = [
   },
 ];
 
-await runProgram(process.argv.slice(2), commands);
+void runProgram(process.argv.slice(2), commands);

@@ -7,15 +7,21 @@ import type { Output } from './command.ts';
 
 /** Messages one behind the other. Nothing is durable, so nothing may be deleted for it. */
 export function rawStdout(output: Output): FetchOutput {
-  let unsent = 0;
-  const write = (chunk: Buffer): void | Promise<void> => {
-    output.write(chunk);
-    unsent += chunk.length;
-    if (unsent < writeHighWater) return;
-    unsent = 0;
+  // Gathered first: dot-stuffing cuts messages into pieces, and each write costs a system call.
+  let held: Buffer[] = [];
+  let bytes = 0;
+  const flush = (): Promise<void> | undefined => {
+    output.write(Buffer.concat(held));
+    held = [];
+    bytes = 0;
     return output.drained?.();
   };
-  return stream(() => ({ write, end() {} }));
+  const write = (chunk: Buffer): Promise<void> | undefined => {
+    held.push(chunk);
+    bytes += chunk.length;
+    return bytes < writeHighWater ? undefined : flush();
+  };
+  return stream(() => ({ write, end() {} }), flush);
 }
 
 /** No control byte of a message reaches the terminal: they show as escapes. */
@@ -47,7 +53,7 @@ interface Sink {
   end(): void;
 }
 
-const stream = (open: () => Sink): FetchOutput => ({
+const stream = (open: () => Sink, flush?: () => Promise<void> | undefined): FetchOutput => ({
   durable: false,
   begin() {
     const sink = open();
@@ -61,5 +67,8 @@ const stream = (open: () => Sink): FetchOutput => ({
       async abort() {},
     };
   },
-  settle: async () => true,
+  async settle() {
+    await flush?.();
+    return true;
+  },
 });

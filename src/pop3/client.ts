@@ -7,7 +7,7 @@ import { type ClientDeadlines, pop3Limits } from '../base/limits.ts';
 import { Scrubber } from '../base/secret.ts';
 import type { TlsClientOptions, TlsFacts } from '../wire/channel.ts';
 import type { DotReport } from '../wire/dot.ts';
-import type { BlockSink, Pace, Wire } from '../wire/wire.ts';
+import type { BlockSink, Line, Pace, Wire } from '../wire/wire.ts';
 import {
   type Capabilities,
   type Pop3Command,
@@ -22,6 +22,8 @@ export interface Pop3ClientOptions {
   deadlines: ClientDeadlines;
   /** Keep commands in flight where the server announces PIPELINING. Default: yes. */
   pipelining?: boolean;
+  /** Learns the credentials of this session. Default: the transcript's. */
+  scrubber?: Scrubber;
 }
 
 /** Where retrieved messages go. A promise from any of these holds the next message back. */
@@ -63,7 +65,7 @@ export class Pop3Client {
     this.wire = wire;
     this.#deadlines = options.deadlines;
     this.#mayPipeline = options.pipelining ?? true;
-    this.scrubber = wire.transcript?.scrubber ?? new Scrubber();
+    this.scrubber = options.scrubber ?? wire.transcript?.scrubber ?? new Scrubber();
   }
 
   get pipelining(): boolean {
@@ -187,19 +189,23 @@ export class Pop3Client {
   async hear(stage: string, withinMs = this.#deadlines.reply): Promise<Pop3Response> {
     this.wire.stage = stage;
     const text = await this.line(pop3Limits.responseLine, this.wire.clock.now() + withinMs);
-    const response = parseResponse(this.scrubber.scrub(text));
+    const response = parseResponse(text);
     if (!response) throw this.#error('reply-malformed', `answered with neither +OK nor -ERR: ${text.slice(0, 80)}`);
-    return response;
+    // What a refusal says is shown to people, and servers echo what they were given.
+    return response.ok ? response : { ...response, text: this.scrubber.scrub(response.text) };
   }
 
-  /** One line as text. Lines end in CRLF (RFC 1939 3); anything else is where two readers would disagree. */
-  async line(limit: number, deadline: number, shown: 'shown' | 'unshown' = 'shown'): Promise<string> {
-    const line = this.wire.takeLine(limit) ?? (await this.wire.readLine(limit, deadline));
+  /** One line as text. */
+  /** `shown` is how the line may be kept in the transcript; undefined keeps it as it is. */
+  async line(limit: number, deadline: number, shown?: (text: string) => string): Promise<string> {
+    return this.#text(this.wire.takeLine(limit) ?? (await this.wire.readLine(limit, deadline)), shown ?? asItIs);
+  }
+
+  /** Lines end in CRLF (RFC 1939 3); anything else is where two readers would disagree. */
+  #text(line: Line | undefined, shown: ((text: string) => string) | null): string {
     if (!line) throw this.wire.lost();
     const text = peerText(line.bytes);
-    if (shown === 'shown') {
-      this.wire.transcript?.add('in', this.wire.stage, text, { tls: this.wire.tls !== undefined });
-    }
+    if (shown) this.wire.transcript?.add('in', this.wire.stage, shown(text), { tls: this.wire.tls !== undefined });
     if (line.ending !== 'crlf') throw this.#error('reply-malformed', 'ended a line with LF alone');
     return text;
   }
@@ -209,7 +215,9 @@ export class Pop3Client {
     this.wire.stage = stage;
     const deadline = this.wire.clock.now() + this.#deadlines.reply;
     for (let count = 0; ; count++) {
-      const text = await this.line(pop3Limits.responseLine, deadline, count < shownLines ? 'shown' : 'unshown');
+      const { responseLine } = pop3Limits;
+      const line = this.wire.takeLine(responseLine) ?? (await this.wire.readLine(responseLine, deadline));
+      const text = this.#text(line, count < shownLines ? asItIs : null);
       if (text === '.') {
         if (count > shownLines) this.wire.info(`${count - shownLines} more lines`);
         return;
@@ -275,3 +283,5 @@ const turn = async (): Promise<void> => {
   await new Promise((resolve) => setImmediate(resolve));
   await new Promise((resolve) => setImmediate(resolve));
 };
+
+const asItIs = (text: string): string => text;

@@ -175,8 +175,9 @@ export const isUid = (text: string): boolean => /^[\x21-\x7e]{1,70}$/.test(text)
 
 /** A unique-id listing. `uid` is null where the number is good and the id is not one. */
 export function parseUidListing(line: string): { number: number; uid: string | null } | undefined {
-  const [, first = '', uid = ''] = /^(\d+)(?: (.*))?$/s.exec(line) ?? [];
-  const number = parseMessageNumber(first);
+  const space = line.indexOf(' ');
+  const number = parseMessageNumber(space === -1 ? line : line.slice(0, space));
+  const uid = space === -1 ? '' : line.slice(space + 1);
   return number === undefined ? undefined : { number, uid: isUid(uid) ? uid : null };
 }
 

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { asEhloError, EhloError } from '../base/errors.ts';
 import { saslLimits } from '../base/limits.ts';
-import { Secret } from '../base/secret.ts';
+import { mask, Secret } from '../base/secret.ts';
 import {
   chooseMechanism,
   clientMechanisms,
@@ -86,7 +86,13 @@ function chooseMethod(client: Pop3Client, { credentials, wanted, channel }: Logi
   throw client.wire.error(
     'auth-unavailable',
     `${client.wire.peer} offers no way to log in that can be used here${asked}; it offers ${offers.join(', ') || 'none'}`,
-    { stage: 'auth', hint: 'check --auth, --user and the password or token options' },
+    {
+      stage: 'auth',
+      hint:
+        client.capabilities?.has('STLS') && !client.wire.tls
+          ? 'the server offers STLS and may want it first: add --tls required'
+          : 'check --auth, --user and the password or token options',
+    },
   );
 }
 
@@ -140,7 +146,7 @@ async function sasl(client: Pop3Client, mechanism: SaslClient, replyMs: number):
   let pending = inline ? undefined : mechanism.initial;
   client.say([{ verb: 'AUTH', mechanism: name, ...(inline ? { initial: new Secret(initial) } : {}) }]);
   for (let round = 0; ; round++) {
-    const answer = await hearStep(client, replyMs);
+    const answer = await hearStep(client, replyMs, name.startsWith('SCRAM-') ? maskChallenge : undefined);
     if ('ok' in answer) {
       if (answer.ok) mechanism.finish();
       return answer;
@@ -150,14 +156,21 @@ async function sasl(client: Pop3Client, mechanism: SaslClient, replyMs: number):
     }
     const response = respond(client, mechanism, answer.challenge, pending);
     pending = undefined;
-    send(client, response.toString('base64'), '<secret>');
+    send(client, response.toString('base64'), mask);
   }
 }
 
+/** SCRAM's challenges hold what guesses at the password can be checked against. */
+const maskChallenge = (text: string): string => (text.startsWith('+ ') ? `+ ${mask}` : text);
+
 /** RFC 5034 4: `+`, a space and base64 asks; a normal response ends the exchange. */
-async function hearStep(client: Pop3Client, replyMs: number): Promise<Pop3Response | { challenge: string }> {
+async function hearStep(
+  client: Pop3Client,
+  replyMs: number,
+  shown: ((text: string) => string) | undefined,
+): Promise<Pop3Response | { challenge: string }> {
   client.wire.stage = 'auth';
-  const text = await client.line(challengeLine, client.wire.clock.now() + replyMs);
+  const text = await client.line(challengeLine, client.wire.clock.now() + replyMs, shown);
   const response = parseResponse(client.scrubber.scrub(text));
   if (response) return response;
   const challenge = /^\+(?: (.*))?$/s.exec(text)?.[1] ?? (text === '+' ? '' : undefined);

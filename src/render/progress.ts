@@ -23,7 +23,8 @@ export const showsProgress = ({ isTTY, format, verbosity }: ProgressOptions): bo
   isTTY && format === 'human' && verbosity === 0;
 
 export async function startProgress(text: string, options: ProgressOptions): Promise<Progress> {
-  if (!showsProgress(options)) return silent;
+  // On a terminal that says it has no columns ora divides by them and clears lines for ever.
+  if (!showsProgress(options) || !process.stderr.columns) return silent;
   const { default: ora } = await import('ora');
   const spinner = ora({
     text: line(text),

@@ -35,13 +35,13 @@ export function renderRelayTest(report: RelayTestReport, style: Style, view: Rel
 }
 
 const queryLine = (query: QueryReport, style: Style): string =>
-  style(
+  `${style(
     'dim',
     safe(
       `dns    ${query.name} ${query.type}  ${query.status}  ${query.records.join(', ') || '-'}  ` +
         `${query.ttl === null ? '' : `ttl ${query.ttl}  `}${query.ad ? 'AD  ' : ''}${query.server} ${query.via} ${printDuration(query.ms)}${query.ede ? `  (${query.ede})` : ''}`,
     ),
-  ) + '\n';
+  )}\n`;
 
 function walkLines(report: RelayTestReport, style: Style): string[] {
   const asked = report.dns.queries.find((query) => query.type === 'MX');

@@ -51,9 +51,9 @@ function renderDetails(report: SendReport): string {
     `message-id  ${safe(report.messageId ?? '-')}\n`,
     `size        ${report.size === null ? 'not known before sending' : printSize(report.size)}\n`,
     tls
-      ? safe(
+      ? `${safe(
           `tls         ${tls.protocol} ${tls.cipher}  ${tls.subject ?? ''}  ${tls.authorized ? 'verified' : `NOT verified: ${tls.error}`}`,
-        ) + '\n'
+        )}\n`
       : '',
     `times       ${times.join('  ')}\n`,
   ].join('');
@@ -70,5 +70,6 @@ export function renderFate(report: SendReport): string {
     return `  fate: may have been accepted: Message-ID ${safe(report.messageId ?? '(none)')}\n`;
   }
   if (accepted > 0) return `  fate: sent to ${accepted} of ${report.recipients.length} recipients\n`;
-  return '  fate: nothing was sent\n';
+  const refusedWhole = report.recipients.some((one) => one.stage === 'dot');
+  return `  fate: ${refusedWhole ? 'the message was sent and refused; nobody got it' : 'nothing was sent'}\n`;
 }

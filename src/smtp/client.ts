@@ -4,7 +4,7 @@
 import { peerText } from '../base/bytes.ts';
 import { asEhloError, EhloError } from '../base/errors.ts';
 import { type ClientDeadlines, replyLimits } from '../base/limits.ts';
-import { Scrubber } from '../base/secret.ts';
+import { mask, Scrubber } from '../base/secret.ts';
 import type { SaslClient } from '../sasl/sasl.ts';
 import type { TlsClientOptions, TlsFacts } from '../wire/channel.ts';
 import type { Wire } from '../wire/wire.ts';
@@ -48,6 +48,8 @@ export class SmtpClient {
   readonly #onStep: ((step: Step) => void) | undefined;
   readonly #scrubber: Scrubber;
   #sentAt = 0;
+  /** SCRAM's challenges hold what guesses at the password can be checked against; they are kept out of every record. */
+  #maskChallenges = false;
 
   constructor(wire: Wire, options: SmtpClientOptions) {
     this.wire = wire;
@@ -101,6 +103,7 @@ export class SmtpClient {
   async login(mechanism: SaslClient, secrets: readonly (string | Buffer)[]): Promise<Reply> {
     for (const secret of secrets) this.#scrubber.add(secret);
     const name = mechanism.mechanism;
+    this.#maskChallenges = name.startsWith('SCRAM-');
     const initial = mechanism.initial?.length === 0 ? '=' : mechanism.initial?.toString('base64');
     const inline = initial !== undefined && initial.length + name.length + 8 <= authLineMax;
     let answer = inline
@@ -161,13 +164,14 @@ export class SmtpClient {
   async hear(stage: ReplyStage, sent: string | null): Promise<Reply> {
     this.wire.stage = stage;
     const answer = await this.#read(stage);
+    const masked = this.#masks(stage, answer.code);
     const step: Step = {
       stage,
       sent: sent === null ? null : this.#scrubber.scrub(sent),
       code: answer.code,
       enhanced: answer.enhanced,
-      text: replyText(answer),
-      lines: answer.lines,
+      text: masked ? mask : replyText(answer),
+      lines: masked ? [mask] : answer.lines,
       ms: Math.round((this.wire.clock.now() - this.#sentAt) * 10) / 10,
     };
     this.steps.push(step);
@@ -209,6 +213,10 @@ export class SmtpClient {
     );
   }
 
+  #masks(stage: ReplyStage, code: number): boolean {
+    return this.#maskChallenges && stage === 'auth' && (code === 334 || code === 235);
+  }
+
   async #read(stage: ReplyStage): Promise<Reply> {
     const deadline = this.wire.clock.now() + this.deadlines[phases[stage].deadline];
     const parser = new ReplyParser(stage === 'ehlo' ? replyLimits.ehloLines : replyLimits.lines);
@@ -216,7 +224,10 @@ export class SmtpClient {
       for (;;) {
         const line = this.wire.takeLine(replyLimits.line) ?? (await this.wire.readLine(replyLimits.line, deadline));
         if (!line) throw this.wire.lost();
-        this.wire.transcript?.add('in', this.wire.stage, peerText(line.bytes), { tls: this.wire.tls !== undefined });
+        const masked = this.#masks(stage, Number(line.bytes.toString('latin1', 0, 3)));
+        const text = masked ? `${line.bytes.toString('latin1', 0, 4)}${mask}` : peerText(line.bytes);
+        const facts = { tls: this.wire.tls !== undefined, secret: masked };
+        this.wire.transcript?.add('in', this.wire.stage, text, facts);
         const answer = parser.push(line);
         if (!answer) continue;
         for (const quirk of parser.quirks) this.wire.info(`quirk: ${quirkText[quirk]}`);

@@ -100,8 +100,8 @@ const otherProtocols: [RegExp, string, string][] = [
   [/^\+OK/, 'POP3', 'check the port; "ehlo fetch" speaks POP3'],
   [/^\* (OK|PREAUTH|BYE)/, 'IMAP', 'check the port'],
   [
-    // A record's type and version (RFC 8446 5.1).
-    /^[^\P{Cc}]\u{3}[\u{0}-\u{4}]/u,
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: a TLS record's type and version (RFC 8446 5.1)
+    /^[\x14-\x17]\x03[\x00-\x04]/,
     'TLS',
     'the server wants TLS from the first byte: use --tls implicit, or an smtps:// URL',
   ],

@@ -76,8 +76,8 @@ class Session {
   #outBytes = 0;
   #errors = 0;
   #over = false;
-  /** Set while the session waits for a command. */
-  #stopWaiting: (() => void) | undefined;
+  /** For the client's next command. */
+  #waiting = false;
 
   constructor(wire: Wire, options: SmtpServerOptions) {
     this.#wire = wire;
@@ -87,13 +87,15 @@ class Session {
 
   async run(): Promise<void> {
     const release = this.#options.shutdown?.onRequest(() => {
-      if (this.#betweenMessages) this.#stopWaiting?.();
+      if (!this.#betweenMessages || !this.#waiting) return;
+      this.#say(replies.shutdown);
+      this.#wire.nudge();
     });
     try {
       const refusal = await this.#options.policy.connect?.(this.#client);
       this.#greet(refusal);
       while (!this.#over) {
-        const line = this.#takeCommand() ?? (await this.#readCommand());
+        const line = this.#takeCommand() ?? (await this.#readCommand(this.#options.limits.command));
         if (line === undefined) break;
         const waits = this.#answer(line);
         if (waits) await waits;
@@ -137,41 +139,28 @@ class Session {
   }
 
   /** Sends what is owed and waits for the next command; undefined: there will be none. */
-  async #readCommand(): Promise<Line | undefined> {
+  async #readCommand(withinMs: number): Promise<Line | undefined> {
     this.#stage('command');
     this.#flush();
     const wire = this.#wire;
-    const deadline = wire.clock.now() + this.#options.limits.command;
+    const deadline = wire.clock.now() + withinMs;
     if (wire.congested) await wire.drain(deadline);
-    if (this.#over) return undefined;
-    const line = await new Promise<Line | undefined>((resolve, reject) => {
-      this.#stopWaiting = () => {
-        this.#say(replies.shutdown);
-        resolve(undefined);
-      };
-      this.#nextLine(deadline).then(resolve, reject);
-    });
-    this.#stopWaiting = undefined;
-    return line;
-  }
-
-  async #nextLine(deadline: number): Promise<Line | undefined> {
-    const { commandLine, authLine } = this.#options.limits;
-    try {
-      return await this.#wire.readLine(commandLine, deadline);
-    } catch (thrown) {
-      const long = thrown instanceof EhloError && thrown.code === 'line-too-long';
-      if (!long || !/^AUTH $/i.test(this.#wire.peek(5).toString('latin1'))) throw thrown;
-      return this.#wire.readLine(authLine, deadline);
+    // Behind an end there is nothing to wait for: readLine() knows whether it was a clean one.
+    while (!this.#over) {
+      const line = wire.ended ? await wire.readLine(this.#options.limits.authLine, deadline) : this.#takeCommand();
+      if (line || wire.ended) return line;
+      this.#waiting = true;
+      await wire.input(deadline);
+      this.#waiting = false;
     }
+    return undefined;
   }
 
   /** A client that has just got its 250 may say QUIT; an unasked 421 in place of the answer would look like an error to it. */
   async #lastWord(): Promise<void> {
-    this.#flush();
     let line: Line | undefined;
     try {
-      line = await this.#nextLine(this.#wire.clock.now() + lastWordMs);
+      line = this.#takeCommand() ?? (await this.#readCommand(lastWordMs));
     } catch (thrown) {
       if (!(thrown instanceof EhloError && thrown.code === 'timeout')) throw thrown;
     }
@@ -415,7 +404,6 @@ class Session {
     }
     const { protocol, cipher } = await this.#wire.startTls(tls, limits.tlsHandshake);
     // RFC 3207 4.2: everything that was learnt in the clear is forgotten.
-    await this.#dropTransaction();
     Object.assign(this.#client, { helo: '', auth: null, tls: { protocol, cipher } } satisfies Partial<ClientFacts>);
     this.#state = 'start';
   }
@@ -496,7 +484,7 @@ class Session {
   #say(answer: Reply): void {
     const hidden = answer.enhanced !== null && this.#options.hidden?.has('ENHANCEDSTATUSCODES');
     const value = hidden ? { ...answer, enhanced: null } : answer;
-    const bytes = printReply(value);
+    const bytes = printed(value);
     this.#out.push(bytes);
     this.#outBytes += bytes.length;
     this.#wire.transcript?.add('out', this.#wire.stage, replyLine(value), { tls: this.#client.tls !== null });
@@ -552,4 +540,15 @@ class Session {
     const shown = secret ? text.replace(/^(\S+ +\S+ +).*$/s, `$1${mask}`) : text;
     this.#wire.transcript?.add('in', this.#wire.stage, shown, { tls, secret });
   }
+}
+
+/** Most replies are constants: printed once. */
+const printedReplies = new WeakMap<Reply, Buffer>();
+
+function printed(value: Reply): Buffer {
+  const known = printedReplies.get(value);
+  if (known) return known;
+  const bytes = printReply(value);
+  printedReplies.set(value, bytes);
+  return bytes;
 }

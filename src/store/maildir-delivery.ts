@@ -107,7 +107,8 @@ export class MaildirDelivery implements Delivery {
     const fd = await this.#open();
     await disk.fsync(fd);
     this.#fd = undefined;
-    await disk.close(fd);
+    // Synced already: nobody need wait for the handle to go.
+    disk.close(fd).catch(() => undefined);
   }
 
   async #writeEnvelope(message: StoredMessage): Promise<void> {
@@ -118,7 +119,7 @@ export class MaildirDelivery implements Delivery {
       await disk.write(fd, printEnvelopeFile(message));
       await disk.fsync(fd);
     } finally {
-      await disk.close(fd);
+      disk.close(fd).catch(() => undefined);
     }
   }
 

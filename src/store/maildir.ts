@@ -21,7 +21,7 @@ export interface MaildirOptions {
   disk?: Disk;
 }
 
-export const ENVELOPES = '.envelopes';
+const ENVELOPES = '.envelopes';
 /** What cr.yp.to/proto/maildir.html gives a slow writer: older files in tmp belong to nobody. */
 const staleMs = 36 * 3600 * 1000;
 const wholeFile = 256 * 1024;
@@ -268,14 +268,26 @@ class MaildirStore implements Store {
     }
   }
 
-  /** What crashes left: files in tmp that nobody will finish, and envelopes whose message never came. */
+  /** What crashes left: files in tmp that nobody will finish, links made before their rename, envelopes without a message. */
   async #sweep(): Promise<void> {
-    const here = new Set<string>();
-    for (const mailbox of await this.#mailboxes()) {
-      for (const place of await this.#places(mailbox)) here.add(messageId(place.file.slice('new/'.length)));
+    const mailboxes = await this.#mailboxes();
+    const unfinished = new Set<string>();
+    for (const mailbox of mailboxes) {
       const tmp = join(this.#root, mailboxDirectory(mailbox), 'tmp');
-      const leftovers = await this.#disk.readdir(tmp).catch(() => []);
-      for (const name of leftovers) if (await this.#stale(join(tmp, name), name)) await this.#remove(join(tmp, name));
+      for (const name of await this.#disk.readdir(tmp).catch(() => [])) {
+        if (!(await this.#stale(join(tmp, name), name))) continue;
+        unfinished.add(name);
+        await this.#remove(join(tmp, name));
+      }
+    }
+    const here = new Set<string>();
+    for (const mailbox of mailboxes) {
+      for (const place of await this.#places(mailbox)) {
+        const id = messageId(place.file.slice('new/'.length));
+        // Still in tmp of its first mailbox: nobody was told 250, and the client will send it again to all of them.
+        if (unfinished.has(id)) await this.#remove(this.#path(place));
+        else here.add(id);
+      }
     }
     for (const name of await this.#disk.readdir(join(this.#root, ENVELOPES))) {
       const orphan = !here.has(name.replace(/\.json$/, '')) && this.#names.abandoned(name, this.#alive);

@@ -47,6 +47,7 @@ export class Wire {
   #closed = false;
   /** Resolves the one thing that the session waits for: input, the end, sent bytes, or its deadline. */
   #wake: (() => void) | undefined;
+  #forSent = false;
   #deadline = Number.POSITIVE_INFINITY;
   #timerAt = Number.POSITIVE_INFINITY;
   #cancelTimer: (() => void) | undefined;
@@ -118,6 +119,16 @@ export class Wire {
     }
   }
 
+  /** Until there is news: more bytes, the end, or a nudge. For a loop around takeLine() that costs one promise a wait. */
+  input(deadline: number): Promise<void> {
+    return this.#ended ? Promise.resolve() : this.#wait(deadline);
+  }
+
+  /** Lets a pending input() resolve, for whoever has other news for the one who waits. */
+  nudge(): void {
+    this.#wake?.();
+  }
+
   /** A dot-stuffed block up to its true end. The caller judges bare CR and LF from the report, after the end. */
   async readDots(sink: BlockSink, pace: Pace): Promise<DotReport> {
     let held: Promise<void> | undefined;
@@ -153,7 +164,8 @@ export class Wire {
     this.#channel.write(data, (failure) => {
       this.#unsent -= data.length;
       if (failure) this.#failure ??= failure;
-      this.#wake?.();
+      // Whoever waits for input need not hear of each write.
+      if (failure || this.#forSent) this.#wake?.();
     });
   }
 
@@ -171,7 +183,7 @@ export class Wire {
   async drain(deadline: number, atMost: number = writeHighWater): Promise<void> {
     while (this.#unsent > atMost) {
       if (this.#failure) throw this.lost();
-      await this.#wait(deadline);
+      await this.#waitForSent(deadline);
     }
   }
 
@@ -180,7 +192,7 @@ export class Wire {
     while (this.#unsent > 0) {
       if (this.#pending.length > 0) return 'input';
       if (this.#ended || this.#failure) throw this.lost();
-      await this.#wait(deadline);
+      await this.#waitForSent(deadline);
     }
     if (this.#failure && this.#pending.length === 0) throw this.lost();
     return this.#pending.length > 0 ? 'input' : 'sent';
@@ -247,6 +259,15 @@ export class Wire {
     }
   }
 
+  async #waitForSent(deadline: number): Promise<void> {
+    this.#forSent = true;
+    try {
+      await this.#wait(deadline);
+    } finally {
+      this.#forSent = false;
+    }
+  }
+
   async #block(
     pace: Pace,
     take: (pending: Buffer) => { used: number; done: boolean; waits: Promise<void> | undefined },
@@ -272,24 +293,28 @@ export class Wire {
     }
   }
 
-  /** Until something happens; throws 'timeout' once the deadline has passed. One timer serves all waits of a wire. */
-  async #wait(deadline: number): Promise<void> {
+  /** Until something happens; rejects with 'timeout' once the deadline has passed. One timer serves all waits of a wire. */
+  #wait(deadline: number): Promise<void> {
     const began = this.clock.now();
-    if (began >= deadline) throw this.#timeout(0);
+    if (began >= deadline) return Promise.reject(this.#timeout(0));
     this.#deadline = deadline;
     this.#arm(deadline);
-    let late = false;
-    await new Promise<void>((resolve) => {
-      this.#wake = resolve;
-      this.#expire = () => {
-        late = true;
+    // No async function: a server waits here for each command.
+    return new Promise<void>((resolve, reject) => {
+      const over = () => {
+        this.#wake = undefined;
+        this.#expire = undefined;
+        this.#deadline = Number.POSITIVE_INFINITY;
+      };
+      this.#wake = () => {
+        over();
         resolve();
       };
+      this.#expire = () => {
+        over();
+        reject(this.#timeout(this.clock.now() - began));
+      };
     });
-    this.#wake = undefined;
-    this.#expire = undefined;
-    this.#deadline = Number.POSITIVE_INFINITY;
-    if (late) throw this.#timeout(this.clock.now() - began);
   }
 
   #expire: (() => void) | undefined;

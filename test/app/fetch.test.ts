@@ -100,10 +100,12 @@ async function run(dial: Ports['dial'], action: FetchAction, setting: Setting = 
     maxMessages: pop3Limits.messages,
     topLines: 1,
     delete: false,
+    headers: true,
     ...setting.request,
   };
   const done = await fetchMail(request, portsWith(dial, clock), {
     scrubber: new Scrubber(),
+    transcript: true,
     signal: setting.signal ?? new AbortController().signal,
   });
   assert.ok(!JSON.stringify(done.report).includes('sesame'), 'no password in the report');

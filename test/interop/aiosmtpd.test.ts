@@ -2,10 +2,11 @@
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { certificate } from './certificate.ts';
-import { ehlo, freePort, freshPath, runPython, startPython } from './support.ts';
+import { readMessage } from './read-message.ts';
+import { ehlo, freePort, freshPath, startPython } from './support.ts';
 
 interface Received {
   from: string;
@@ -37,7 +38,9 @@ async function aiosmtpd(t: TestContext, flags: readonly string[] = []): Promise<
 }
 
 const head = 'From: a@x.test\r\nSubject: bytes\r\n\r\n';
-const allOctets = Buffer.from(Array.from({ length: 256 }, (_, octet) => octet).filter((octet) => ![0, 10, 13].includes(octet)));
+const allOctets = Buffer.from(
+  Array.from({ length: 256 }, (_, octet) => octet).filter((octet) => ![0, 10, 13].includes(octet)),
+);
 
 /** What is sent, and what the server must have: the same, but for a last line end that SMTP itself needs (RFC 5321 4.1.1.4). */
 const bodies: { says: string; body: Buffer; arrives?: Buffer }[] = [
@@ -51,12 +54,16 @@ const bodies: { says: string; body: Buffer; arrives?: Buffer }[] = [
   { says: 'an empty body', body: Buffer.alloc(0) },
 ];
 
+const sha256 = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex');
+
 describe('send to aiosmtpd', { concurrency: 2 }, () => {
   test('--raw: the bytes that arrive are the bytes that were sent', async (t) => {
     const peer = await aiosmtpd(t);
     const server = ['--server', `127.0.0.1:${peer.port}`, '--from', 'a@x.test', 'b@x.test'];
     for (const [index, { says, body, arrives }] of bodies.entries()) {
-      const ran = await ehlo(['send', '--json', ...server, '--raw', '-'], { input: Buffer.concat([Buffer.from(head), body]) });
+      const ran = await ehlo(['send', '--json', ...server, '--raw', '-'], {
+        input: Buffer.concat([Buffer.from(head), body]),
+      });
       assert.equal(ran.code, 0, `${says}: ${ran.stdout}${ran.stderr}`);
       const expected = Buffer.concat([Buffer.from(head), arrives ?? body]);
       assert.deepEqual(peer.message(index + 1).toString('latin1'), expected.toString('latin1'), says);
@@ -71,7 +78,9 @@ describe('send to aiosmtpd', { concurrency: 2 }, () => {
       assert.equal(ran.code, 65, `${JSON.stringify(input)}: ${ran.stdout}${ran.stderr}`);
     }
     assert.throws(() => peer.message(1), /ENOENT/);
-    const fixed = await ehlo(['send', '--json', ...server, '--raw', '-', '--fix-eol'], { input: 'Subject: a\n\nb\rc\n' });
+    const fixed = await ehlo(['send', '--json', ...server, '--raw', '-', '--fix-eol'], {
+      input: 'Subject: a\n\nb\rc\n',
+    });
     assert.equal(fixed.code, 0, fixed.stdout + fixed.stderr);
     assert.equal(peer.message(1).toString(), 'Subject: a\r\n\r\nb\r\nc\r\n');
   });
@@ -79,12 +88,24 @@ describe('send to aiosmtpd', { concurrency: 2 }, () => {
   test('SMTPUTF8: addresses and headers in UTF-8 arrive, and are not sent where the server lacks it', async (t) => {
     const [able, unable] = [await aiosmtpd(t, ['--smtputf8']), await aiosmtpd(t)];
     const send = (port: number) =>
-      ehlo(['send', '--json', '--server', `127.0.0.1:${port}`, '--from', 'jörg@x.test', 'Ünal <ü@x.test>', '-s', 'Größe', '--body', 'Grüße']);
+      ehlo([
+        'send',
+        '--json',
+        '--server',
+        `127.0.0.1:${port}`,
+        '--from',
+        'jörg@x.test',
+        'Ünal <ü@x.test>',
+        '-s',
+        'Größe',
+        '--body',
+        'Grüße',
+      ]);
     const ran = await send(able.port);
     assert.equal(ran.code, 0, ran.stdout + ran.stderr);
     const { from, to, smtputf8 } = able.envelope();
     assert.deepEqual({ from, to, smtputf8 }, { from: 'jörg@x.test', to: ['ü@x.test'], smtputf8: true });
-    const facts = JSON.parse((await runPython('read-message.py', [], { input: able.message() })).stdout);
+    const facts = await readMessage(able.message());
     assert.equal(facts.subject, 'Größe');
     const refused = await send(unable.port);
     assert.equal(refused.code, 65, refused.stdout + refused.stderr);
@@ -115,7 +136,21 @@ describe('send to aiosmtpd', { concurrency: 2 }, () => {
     const { ca, cert, key } = await certificate();
     const peer = await aiosmtpd(t, ['--cert', cert, '--key', key, '--implicit']);
     const send = (...args: string[]) =>
-      ehlo(['send', '--json', '--server', `smtps://127.0.0.1:${peer.port}`, '--ca', ca, '--from', 'a@x.test', 'b@x.test', ...args], { input: 'hi' });
+      ehlo(
+        [
+          'send',
+          '--json',
+          '--server',
+          `smtps://127.0.0.1:${peer.port}`,
+          '--ca',
+          ca,
+          '--from',
+          'a@x.test',
+          'b@x.test',
+          ...args,
+        ],
+        { input: 'hi' },
+      );
     const ran = await send();
     assert.equal(ran.code, 0, ran.stdout + ran.stderr);
     assert.equal(peer.envelope().tls, true);
@@ -125,7 +160,20 @@ describe('send to aiosmtpd', { concurrency: 2 }, () => {
   test('a login is never sent in the clear to a server that lost STARTTLS', async (t) => {
     const peer = await aiosmtpd(t, ['--account', 'jo:secret']);
     const ran = await ehlo(
-      ['send', '--json', '-v', '--server', `smtp://jo@127.0.0.1:${peer.port}`, '--tls', 'required', '--password-env', 'PW', '--from', 'a@x.test', 'b@x.test'],
+      [
+        'send',
+        '--json',
+        '-v',
+        '--server',
+        `smtp://jo@127.0.0.1:${peer.port}`,
+        '--tls',
+        'required',
+        '--password-env',
+        'PW',
+        '--from',
+        'a@x.test',
+        'b@x.test',
+      ],
       { env: { PW: 'secret' }, input: 'hi' },
     );
     assert.equal(ran.code, 77, ran.stdout + ran.stderr);
@@ -143,39 +191,56 @@ describe('send to aiosmtpd', { concurrency: 2 }, () => {
     const ran = await ehlo(
       [
         ...['send', '--json', '--server', `127.0.0.1:${peer.port}`, '--from', '"Jörg, Ü." <a@x.test>', 'b@x.test'],
-        ...['--cc', 'c@x.test', '--bcc', 'hidden@x.test', '-s', subject, '--body', 'Grüße\n.\nvon hier', '--html', '<b>Grüße</b>'],
-        ...['-a', `${first};name=daten ä.bin;type=application/x-test`, '-a', second, '--inline', `pic=${first};type=image/png`],
+        ...[
+          '--cc',
+          'c@x.test',
+          '--bcc',
+          'hidden@x.test',
+          '-s',
+          subject,
+          '--body',
+          'Grüße\n.\nvon hier',
+          '--html',
+          '<b>Grüße</b>',
+        ],
+        ...[
+          '-a',
+          `${first};name=daten ä.bin;type=application/x-test`,
+          '-a',
+          second,
+          '--inline',
+          `pic=${first};type=image/png`,
+        ],
       ],
       {},
     );
     assert.equal(ran.code, 0, ran.stdout + ran.stderr);
     assert.deepEqual(peer.envelope().to, ['b@x.test', 'c@x.test', 'hidden@x.test']);
-    const facts = JSON.parse((await runPython('read-message.py', [], { input: peer.message() })).stdout);
+    const facts = await readMessage(peer.message());
     assert.equal(facts.subject, subject);
     assert.deepEqual(facts.from, ['a@x.test']);
     assert.deepEqual(facts.fromNames, ['Jörg, Ü.']);
     assert.deepEqual([facts.to, facts.cc, facts.bcc], [['b@x.test'], ['c@x.test'], null]);
-    assert.equal(facts.plain.replaceAll('\r\n', '\n').trimEnd(), 'Grüße\n.\nvon hier');
-    assert.equal(facts.html.trim(), '<b>Grüße</b>');
+    assert.equal(facts.plain?.replaceAll('\r\n', '\n').trimEnd(), 'Grüße\n.\nvon hier');
+    assert.equal(facts.html?.trim(), '<b>Grüße</b>');
     assert.deepEqual(facts.defects, []);
     assert.equal(facts.messageId, JSON.parse(ran.stdout).messageId);
-    const sha256 = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex');
-    const files = facts.parts;
-    const byName = (name: string) => files.find((part: { filename: string | null }) => part.filename === name);
-    assert.equal(byName('daten ä.bin')?.sha256, sha256(binary));
-    assert.equal(byName('daten ä.bin')?.type, 'application/x-test');
-    assert.equal(byName(second.split('/').at(-1) ?? '')?.sha256, sha256(lines));
-    assert.equal(files.find((part: { cid: string | null }) => part.cid === '<pic>')?.sha256, sha256(binary));
+    const named = (name: string) => facts.parts.find(({ filename }) => filename === name);
+    assert.deepEqual(
+      [named('daten ä.bin')?.sha256, named('daten ä.bin')?.type],
+      [sha256(binary), 'application/x-test'],
+    );
+    assert.equal(named(basename(second))?.sha256, sha256(lines));
+    assert.equal(facts.parts.find(({ cid }) => cid === '<pic>')?.sha256, sha256(binary));
   });
 
-  test('one recipient of two refused is exit 3, and the message still arrives for the other', async (t) => {
-    const peer = await aiosmtpd(t, []);
+  test('one recipient of two refused: exit 3, and the message arrives for the other', async (t) => {
+    const peer = await aiosmtpd(t);
     const ran = await ehlo(
-      ['send', '--json', '--server', `127.0.0.1:${peer.port}`, '--from', 'a@x.test', 'b@x.test', `${'l'.repeat(60)}@x.test`, '--rcpt-param', 'FOO=BAR'],
+      ['send', '--json', '--server', `127.0.0.1:${peer.port}`, '--from', 'a@x.test', 'b@x.test', 'no-one@x.test'],
       { input: 'hi' },
     );
-    // aiosmtpd refuses a parameter that it does not know, with 555, for every recipient.
-    assert.equal(ran.code, 69, ran.stdout + ran.stderr);
-    assert.throws(() => peer.message(), /ENOENT/);
+    assert.equal(ran.code, 3, ran.stdout + ran.stderr);
+    assert.deepEqual(peer.envelope().to, ['b@x.test']);
   });
 });

@@ -1,7 +1,8 @@
 // A test authority and a certificate for 127.0.0.1 and localhost, made by openssl once a run.
+
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { freshPath, home, tool } from './support.ts';
-import { mkdirSync, writeFileSync } from 'node:fs';
 
 export interface Certificate {
   /** The authority to trust. */
@@ -24,7 +25,19 @@ async function make(): Promise<Certificate> {
   const files = { ca: path('ca.pem'), cert: path('cert.pem'), key: path('key.pem') };
   writeFileSync(path('names.cnf'), 'subjectAltName=IP:127.0.0.1,DNS:localhost\nextendedKeyUsage=serverAuth\n');
   const newKey = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
-  await openssl('req', '-x509', ...newKey, '-keyout', path('ca.key'), '-out', files.ca, '-days', '2', '-subj', '/CN=Test authority');
+  await openssl(
+    'req',
+    '-x509',
+    ...newKey,
+    '-keyout',
+    path('ca.key'),
+    '-out',
+    files.ca,
+    '-days',
+    '2',
+    '-subj',
+    '/CN=Test authority',
+  );
   await openssl('req', ...newKey, '-keyout', files.key, '-out', path('request.pem'), '-subj', '/CN=localhost');
   await openssl(
     ...['x509', '-req', '-in', path('request.pem'), '-CA', files.ca, '-CAkey', path('ca.key'), '-set_serial', '2'],

@@ -1,11 +1,12 @@
 // A Dovecot of our own: POP3 on a free port, one mailbox a user in a Maildir, any user with one password, STLS offered.
 // As root it gives itself up to its own users and nobody; else it runs as whoever runs the tests.
 import { chmodSync, chownSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { certificate } from './certificate.ts';
-import { freePort, freshPath, home, type Running, startServer } from './support.ts';
+import { freePort, freshPath, home, type Running, startServer, tool } from './support.ts';
 
-export const password = 'geheim wort';
+export const password = 'geheimes-wort';
 
 export interface Dovecot extends Running {
   port: number;
@@ -55,8 +56,7 @@ async function configuration(port: number, mail: string, run: string): Promise<s
   const { cert, key } = await certificate();
   const user = root ? `${nobody}` : `${process.getuid?.()}`;
   const group = root ? `${nobody}` : `${process.getgid?.()}`;
-  const name = process.env['USER'] ?? process.env['LOGNAME'] ?? user;
-  const unprivileged = root ? '' : `default_internal_user = ${name}\ndefault_login_user = ${name}\n`;
+  const unprivileged = root ? '' : await ownNames();
   return `protocols = pop3
 listen = 127.0.0.1
 base_dir = ${run}
@@ -66,11 +66,16 @@ ssl = yes
 ssl_cert = <${cert}
 ssl_key = <${key}
 disable_plaintext_auth = no
+auth_failure_delay = 0
 auth_mechanisms = plain login cram-md5 scram-sha-256 apop
 mail_location = maildir:${mail}/%u
 first_valid_uid = 1
 ${unprivileged}service anvil {
   chroot =
+  # No waiting after wrong passwords.
+  unix_listener anvil-auth-penalty {
+    mode = 0
+  }
 }
 service pop3-login {
   chroot =
@@ -83,11 +88,18 @@ service pop3-login {
 }
 passdb {
   driver = static
-  args = password="${password}"
+  args = password=${password}
 }
 userdb {
   driver = static
   args = uid=${user} gid=${group} home=${mail}/%u
 }
 `;
+}
+
+/** Its own processes as whoever runs this: without root nobody else is possible. */
+async function ownNames(): Promise<string> {
+  const { username } = userInfo();
+  const group = (await tool('id', ['-gn'])).stdout.trim();
+  return `default_internal_user = ${username}\ndefault_login_user = ${username}\ndefault_internal_group = ${group}\n`;
 }

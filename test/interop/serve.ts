@@ -103,7 +103,8 @@ class EventLog {
 
   #until(what: string, is: () => boolean): Promise<void> {
     return new Promise((resolve, reject) => {
-      const fail = (why: string): void => reject(new Error(`ehlo serve: no ${what}: ${why}; ${this.#running.printed()}`));
+      const fail = (why: string): void =>
+        reject(new Error(`ehlo serve: no ${what}: ${why}; ${this.#running.printed()}`));
       const limit = setTimeout(() => fail(`${limitMs} ms are over, ${this.#messages.length} messages came`), limitMs);
       const look = (): void => {
         const ended = this.#running.child.exitCode !== null;

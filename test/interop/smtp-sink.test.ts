@@ -67,7 +67,13 @@ const rows: Row[] = [
   { flags: '-e', exit: 0, says: 'no ESMTP in the greeting' },
   { flags: '-P', exit: 0, says: 'a greeting of asterisks, as from a firewall' },
   { flags: '-E', exit: 0, says: 'no ENHANCEDSTATUSCODES' },
-  { flags: '-8', exit: 65, stage: 'mail', says: '8-bit text and no 8BITMIME', input: 'Subject: note\r\n\r\ncaf\u00e9\r\n' },
+  {
+    flags: '-8',
+    exit: 65,
+    stage: 'mail',
+    says: '8-bit text and no 8BITMIME',
+    input: 'Subject: note\r\n\r\ncaf\u00e9\r\n',
+  },
 ];
 
 function bigNote(): Buffer {
@@ -134,7 +140,18 @@ describe('send to smtp-sink', { concurrency: 2 }, () => {
     chmodSync(home(), 0o755);
     const port = await sink(t, ['-d', join(directory, 'm.')]);
     const text = 'Subject: dots\r\n\r\n.\r\n..\r\n...two\r\n\r\n.last\r\n';
-    const args = ['--mail-from', '<>', '--dsn', 'failure,delay', '--dsn-ret', 'hdrs', '--envid', 'a+b=c', '--helo', 'me.test'];
+    const args = [
+      '--mail-from',
+      '<>',
+      '--dsn',
+      'failure,delay',
+      '--dsn-ret',
+      'hdrs',
+      '--envid',
+      'a+b=c',
+      '--helo',
+      'me.test',
+    ];
     const ran = await sendTo(port, args, text);
     assert.equal(ran.code, 0, ran.stdout + ran.stderr);
     const [name = ''] = readdirSync(directory);

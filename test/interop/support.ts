@@ -3,7 +3,7 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { accessSync, constants, existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
-import { tmpdir } from 'node:os';
+import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -14,7 +14,7 @@ const peers = fileURLToPath(new URL('peers/', import.meta.url));
 /** Where programs may be, and the Debian package that brings each. */
 const places = [...(process.env['PATH'] ?? '').split(':'), '/usr/sbin', '/usr/bin', '/bin'];
 const packages: Record<string, string> = {
-  swaks: 'swaks',
+  swaks: 'swaks libnet-ssleay-perl',
   msmtp: 'msmtp',
   mpop: 'mpop',
   curl: 'curl',
@@ -24,7 +24,7 @@ const packages: Record<string, string> = {
   fetchmail: 'fetchmail',
   's-nail': 's-nail',
   strace: 'strace',
-  dig: 'dnsutils',
+  dig: 'bind9-dnsutils',
   openssl: 'openssl',
   '/usr/bin/python3': 'python3-aiosmtpd',
 };
@@ -62,8 +62,8 @@ export interface RunOptions {
 const environment = (more: Record<string, string> = {}): Record<string, string> => ({
   PATH: places.join(':'),
   HOME: home(),
-  USER: 'tester',
-  LOGNAME: 'tester',
+  USER: userInfo().username,
+  LOGNAME: userInfo().username,
   LC_ALL: 'C.UTF-8',
   TERM: 'dumb',
   ...more,
@@ -127,7 +127,11 @@ process.on('exit', () => {
   for (const child of running) child.kill('SIGKILL');
 });
 
-export function start(program: string, args: readonly string[], options: RunOptions = {}): Running & { child: ChildProcess } {
+export function start(
+  program: string,
+  args: readonly string[],
+  options: RunOptions = {},
+): Running & { child: ChildProcess } {
   const child = spawn(find(program), args, {
     cwd: options.cwd ?? home(),
     env: environment(options.env),
@@ -157,7 +161,12 @@ export function start(program: string, args: readonly string[], options: RunOpti
 }
 
 /** A server that is told its port: started, and waited for until it accepts. */
-export async function startServer(program: string, args: readonly string[], port: number, options: RunOptions = {}): Promise<Running> {
+export async function startServer(
+  program: string,
+  args: readonly string[],
+  port: number,
+  options: RunOptions = {},
+): Promise<Running> {
   const server = start(program, args, options);
   const deadline = performance.now() + 10_000;
   while (!(await accepts(port))) {
@@ -190,7 +199,9 @@ export const freePort = (): Promise<number> =>
     server.on('error', reject);
     server.listen(0, '127.0.0.1', () => {
       const address = server.address();
-      server.close(() => (address && typeof address === 'object' ? resolve(address.port) : reject(new Error('no port'))));
+      server.close(() =>
+        address && typeof address === 'object' ? resolve(address.port) : reject(new Error('no port')),
+      );
     });
   });
 
@@ -211,26 +222,27 @@ let count = 0;
 /** A path in home() that nothing else has; not made. */
 export const freshPath = (name: string): string => join(home(), `${++count}-${name}`);
 
-let launcherPath: string | undefined;
+let build: { failure: string | null } | undefined;
 
 /** Built once when dist/ is older than a source. EHLO_LAUNCHER names another build, for example an installed one. */
 export function launcher(): string {
-  launcherPath ??= process.env['EHLO_LAUNCHER'] ?? built();
-  return launcherPath;
-}
-
-function built(): string {
-  const main = join(root, 'dist/main.js');
-  if (!existsSync(main) || statSync(main).mtimeMs < newest(join(root, 'src'))) {
-    const build = spawnSync(process.execPath, [join(root, 'scripts/build.js')], { encoding: 'utf8' });
-    if (build.status !== 0) throw new Error(`the build failed: ${build.stderr}`);
-  }
+  const other = process.env['EHLO_LAUNCHER'];
+  if (other !== undefined) return other;
+  build ??= buildIfStale();
+  if (build.failure !== null) throw new Error(`the build failed: ${build.failure}`);
   return join(root, 'bin/ehlo.js');
 }
 
+function buildIfStale(): { failure: string | null } {
+  if (newest(join(root, 'dist')) >= newest(join(root, 'src'))) return { failure: null };
+  const { status, stderr } = spawnSync(process.execPath, [join(root, 'scripts/build.js')], { encoding: 'utf8' });
+  return { failure: status === 0 ? null : stderr };
+}
+
+/** Of the files in it; a directory that is not there is older than anything. */
 const newest = (directory: string): number =>
   Math.max(
-    ...readdirSync(directory, { recursive: true, withFileTypes: true })
+    ...(existsSync(directory) ? readdirSync(directory, { recursive: true, withFileTypes: true }) : [])
       .filter((entry) => entry.isFile())
       .map((entry) => statSync(join(entry.parentPath, entry.name)).mtimeMs),
   );

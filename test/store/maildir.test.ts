@@ -159,9 +159,9 @@ test('a failing write of a large message is told to the writer, and abort leaves
 test('a crash after any step leaves the whole message or none, and a restart sweeps the rest away', async () => {
   const probe = watched();
   const first = await open(freshRoot(), probe.disk);
-  await deliver(first, 'warm up', 'a@x.test');
+  await deliver(first, 'warm up', 'a@x.test', 'b@x.test');
   const before = probe.log.length;
-  await deliver(first, 'whole message', 'a@x.test');
+  await deliver(first, 'whole message', 'a@x.test', 'b@x.test');
   await first.close();
   const steps = probe.log.length - before;
   for (let crash = 0; crash <= steps; crash++) {
@@ -180,19 +180,20 @@ test('a crash after any step leaves the whole message or none, and a restart swe
       write: (...given) => watching.write(...given).catch((failure) => (dead ? gone : Promise.reject(failure))),
       fsync: (...given) => watching.fsync(...given).catch((failure) => (dead ? gone : Promise.reject(failure))),
       rename: (...given) => watching.rename(...given).catch((failure) => (dead ? gone : Promise.reject(failure))),
+      link: (...given) => watching.link(...given).catch((failure) => (dead ? gone : Promise.reject(failure))),
       unlink: (path) => (dead ? gone : watching.unlink(path)),
     };
     const store = await open(root, disk);
-    await deliver(store, 'warm up', 'a@x.test');
+    await deliver(store, 'warm up', 'a@x.test', 'b@x.test');
     start = log.length;
-    const done = deliver(store, 'whole message', 'a@x.test').then(() => true);
+    const done = deliver(store, 'whole message', 'a@x.test', 'b@x.test').then(() => true);
     const answered = await Promise.race([done, settled().then(() => false)]);
     const again = await open(root);
     const found = await again.list();
     for (const { id } of found.slice(1)) assert.equal((await bytesOf(again, id))?.toString(), 'whole message');
     if (answered) assert.equal(found.length, 2, 'a commit that resolved means stored');
     const ids = found.map(({ id }) => id);
-    const expected = ids.flatMap((id) => [`a@x.test/new/${id}`, `.envelopes/${id}.json`]).sort();
+    const expected = ids.flatMap((id) => [`a@x.test/new/${id}`, `b@x.test/new/${id}`, `.envelopes/${id}.json`]).sort();
     assert.deepEqual(filesIn(root).sort(), expected, `crash at step ${crash}`);
     await again.close();
   }

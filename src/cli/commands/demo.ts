@@ -14,23 +14,27 @@ export const demoCommand: CommandModule = {
 
   async run(_args, _options, context) {
     const { format, stdout, verbosity } = context;
-    const [{ demo }, { renderDemoStep }, { jsonDocument, jsonLine }] = await Promise.all([
+    const [{ demo }, { memoryStore }, { renderDemoStep }, { jsonDocument, jsonLine }] = await Promise.all([
       import('../../app/demo.ts'),
+      import('../../store/memory.ts'),
       import('../../render/demo.ts'),
       import('../../render/json.ts'),
     ]);
     let number = 0;
-    const { report, error } = await demo(context.ports, {
-      scrubber: context.scrubber,
-      signal: context.signal,
-      onDone: (step) => {
-        if (format === 'ndjson') stdout.write(jsonLine({ event: 'step', ...step }));
-        else if (format === 'human' && verbosity >= 0) {
-          number++;
-          stdout.write(renderDemoStep(number, step, stdout.style, context.ports.hostname()));
-        }
+    const { report, error } = await demo(
+      { ...context.ports, store: memoryStore(context.ports.clock), pid: process.pid },
+      {
+        scrubber: context.scrubber,
+        signal: context.signal,
+        onDone: (step) => {
+          if (format === 'ndjson') stdout.write(jsonLine({ event: 'step', ...step }));
+          else if (format === 'human' && verbosity >= 0) {
+            number++;
+            stdout.write(renderDemoStep(number, step, stdout.style, context.ports.hostname()));
+          }
+        },
       },
-    });
+    );
     if (format === 'json') stdout.write(jsonDocument(report));
     else if (format === 'ndjson') stdout.write(jsonLine({ event: 'report', ...report }));
     else if (error) {

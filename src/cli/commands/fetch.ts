@@ -85,12 +85,14 @@ export const fetchCommand: CommandModule = {
         maxMessages: plan.maxMessages,
         topLines: plan.topLines,
         delete: plan.delete,
+        headers: context.format !== 'human' || (plan.target !== undefined && context.verbosity >= 0),
         ...(output ? { output } : {}),
       },
       context.ports,
       {
         scrubber: context.scrubber,
         signal: context.signal,
+        transcript: context.verbosity > 0,
         onEvent: (event) => {
           if (live) context.stderr.write(renderEvent(event, context.stderr.style, { times: context.verbosity > 1 }));
         },

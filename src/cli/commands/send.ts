@@ -74,14 +74,15 @@ export const sendCommand: CommandModule = {
         hint: 'add --server HOST[:PORT], or --server mx: to deliver to the MX hosts of each recipient',
       });
     }
-    const [{ send }, { jsonDocument, jsonLine }, { renderEvent }] = await Promise.all([
-      import('../../app/send.ts'),
-      import('../../render/json.ts'),
-      import('../../render/transcript.ts'),
-    ]);
-    const print = options.oneOf('print', ['message-id', 'queue-id', 'response']);
     const human = context.format === 'human';
     const live = human && context.verbosity > 0;
+    // Only what this run shows: start-up time is what a script that sends one message pays for.
+    const [{ send }, json, transcripts] = await Promise.all([
+      import('../../app/send.ts'),
+      human ? undefined : import('../../render/json.ts'),
+      live ? import('../../render/transcript.ts') : undefined,
+    ]);
+    const print = options.oneOf('print', ['message-id', 'queue-id', 'response']);
     const result = await send(
       {
         connection,
@@ -95,16 +96,22 @@ export const sendCommand: CommandModule = {
         scrubber: context.scrubber,
         signal: context.signal,
         onEvent: (event) => {
-          if (live) context.stderr.write(renderEvent(event, context.stderr.style, { times: context.verbosity > 1 }));
-          else if (context.format === 'ndjson') context.stdout.write(jsonLine({ event: 'transcript', ...event }));
+          if (transcripts)
+            context.stderr.write(
+              transcripts.renderEvent(event, context.stderr.style, { times: context.verbosity > 1 }),
+            );
+          else if (json && context.format === 'ndjson')
+            context.stdout.write(json.jsonLine({ event: 'transcript', ...event }));
         },
       },
     );
     const { report, error } = result;
-    if (!human) {
+    if (json) {
       const { transcript, ...rest } = report;
       const document = context.verbosity > 0 ? report : rest;
-      context.stdout.write(context.format === 'json' ? jsonDocument(document) : jsonLine({ event: 'report', ...rest }));
+      context.stdout.write(
+        context.format === 'json' ? json.jsonDocument(document) : json.jsonLine({ event: 'report', ...rest }),
+      );
       return report.exit.code;
     }
     if (report.dryRun && result.message) {

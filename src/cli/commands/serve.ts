@@ -77,6 +77,7 @@ export const serveCommand: CommandModule = {
       });
     }
     const report = await handle.finished;
+    watch.flush();
     if (context.format !== 'human') {
       const { jsonLine } = await import('../../render/json.ts');
       context.stdout.write(jsonLine({ event: 'end', ...report }));
@@ -214,23 +215,25 @@ const isAlive = (pid: number): boolean => {
   }
 };
 
-/** Events as they come; lines of one turn of the event loop go out together. */
+/** A write for each line would cost more than taking the message: lines of so many milliseconds go out together. */
+const gatherMs = 5;
+
 async function eventWatch(served: ServeOptions, values: OptionValues, context: Context) {
   const { stdout, stderr, format, verbosity } = context;
+  const { clock } = context.ports;
   const [{ jsonLine }, { renderBanner, renderMessage }, { safe }] = await Promise.all([
     import('../../render/json.ts'),
     import('../../render/serve.ts'),
     import('../../render/safe.ts'),
   ]);
   let lines = '';
+  const flush = () => {
+    const ready = lines;
+    lines = '';
+    stdout.write(ready);
+  };
   const print = (line: string) => {
-    if (lines === '') {
-      setImmediate(() => {
-        const ready = lines;
-        lines = '';
-        stdout.write(ready);
-      });
-    }
+    if (lines === '') clock.after(gatherMs, flush);
     lines += line;
   };
   const banner = (ready: ServeReady) =>
@@ -256,14 +259,14 @@ async function eventWatch(served: ServeOptions, values: OptionValues, context: C
         stderr.write(`${stderr.style('warn', 'problem:')} ${safe(context.scrubber.scrub(event.error.message))}\n`);
     }
   };
-  if (verbosity < 1) return { onEvent, withoutMessages: format === 'human' && verbosity < 0 };
+  if (verbosity < 1) return { onEvent, flush, withoutMessages: format === 'human' && verbosity < 0 };
   const [{ Transcript }, { renderEvent }] = await Promise.all([
     import('../../wire/transcript.ts'),
     import('../../render/transcript.ts'),
   ]);
-  const { clock } = context.ports;
   return {
     onEvent,
+    flush,
     transcript: () =>
       new Transcript(() => clock.now(), {
         scrubber: context.scrubber,

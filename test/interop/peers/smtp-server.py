@@ -23,6 +23,12 @@ class Keeper:
     def __init__(self):
         self.count = 0
 
+    async def handle_RCPT(self, server, session, envelope, address, options):
+        if address.startswith('no-one'):
+            return '550 5.1.1 no such mailbox'
+        envelope.rcpt_tos.append(address)
+        return '250 2.1.5 OK'
+
     async def handle_DATA(self, server, session, envelope):
         self.count += 1
         base = os.path.join(given.directory, str(self.count))
