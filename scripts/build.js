@@ -9,6 +9,8 @@ const dist = `${root}dist`;
 
 /** As CommonJS sees them from an ES module: module.exports is the default export. */
 const vendor = {
+  chalk: "export * from 'chalk';",
+  'dns-packet': "module.exports = require('dns-packet');",
   inquirer: "module.exports = require('inquirer').default;",
   mailparser: "module.exports = require('mailparser');",
   'nodemailer/lib/mail-composer': "module.exports = require('nodemailer/lib/mail-composer');",
@@ -29,6 +31,17 @@ const common = {
   logLevel: 'warning',
 };
 
+/** commander loads it for executable subcommands, which ehlo has none of; loading it takes milliseconds of every start. */
+const withoutChildProcess = {
+  name: 'commander-without-child-process',
+  setup({ onLoad, onResolve }) {
+    onResolve({ filter: /^(?:node:)?child_process$/ }, ({ importer }) =>
+      importer.includes('/node_modules/commander/') ? { path: 'child_process', namespace: 'nothing' } : undefined,
+    );
+    onLoad({ filter: /.*/, namespace: 'nothing' }, () => ({ contents: 'module.exports = {};' }));
+  },
+};
+
 /** The file of one command holds no other command; the launcher never asks it for one. */
 const only = (command) => ({
   name: 'only-one-command',
@@ -36,9 +49,10 @@ const only = (command) => ({
     onResolve({ filter: /^\.\/commands\/[a-z-]+\.ts$/ }, ({ path }) =>
       path === `./commands/${command}.ts` ? undefined : { path, external: true },
     );
-    onResolve({ filter: new RegExp(`^(?:${Object.keys(vendor).join('|')})$`) }, ({ path, kind }) =>
-      kind === 'dynamic-import' ? { path: `./${vendorFile(path)}`, external: true } : undefined,
-    );
+    onResolve({ filter: new RegExp(`^(?:${Object.keys(vendor).join('|')})$`) }, ({ path }) => ({
+      path: `./${vendorFile(path)}`,
+      external: true,
+    }));
   },
 });
 
@@ -50,7 +64,7 @@ await Promise.all([
       ...common,
       entryPoints: ['src/cli/main.ts'],
       outfile: `${dist}/${command}.cjs`,
-      plugins: [only(command)],
+      plugins: [only(command), withoutChildProcess],
     }),
   ),
   ...Object.entries(vendor).map(([name, contents]) =>

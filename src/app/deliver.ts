@@ -7,7 +7,6 @@ import type { Resolver } from '../dns/dns.ts';
 import type { MxWalk } from '../dns/walk.ts';
 import type { SmtpClient, Step } from '../smtp/client.ts';
 import type { Envelope, OutgoingMessage } from '../smtp/envelope.ts';
-import { printExtensions } from '../smtp/extensions.ts';
 import type { Stage } from '../smtp/phases.ts';
 import { type Reply, replyFacts, replyLine } from '../smtp/reply.ts';
 import { type RecipientOutcome, type TransactionOutcome, transaction } from '../smtp/transaction.ts';
@@ -17,6 +16,7 @@ import type { Connection } from './connection.ts';
 import { serverTargets } from './hosts.ts';
 import type { Ports } from './ports.ts';
 import { openSession, planFor, type SessionTimings, type Target } from './session.ts';
+import { unlessAborted } from './time-limit.ts';
 
 export interface DeliverRequest {
   connection: Connection;
@@ -75,17 +75,26 @@ export interface Delivered {
 export async function deliver(request: DeliverRequest, ports: Ports, hooks: DeliverHooks): Promise<Delivered> {
   const delivered: Delivered = { recipients: [], attempts: [], walks: [], dnsMs: 0 };
   const outcome = new Map<string, DeliveredRecipient>();
-  for (const group of routeGroups(request)) {
+  const groups = routeGroups(request);
+  if (request.onReject === 'abort' && groups.length > 1) {
+    throw new EhloError('usage', `all or nobody cannot be kept for recipients in ${groups.length} domains`, {
+      hint: 'nothing was sent; --on-reject abort needs one --server, or recipients of one domain',
+    });
+  }
+  for (const group of groups) {
     const began = ports.clock.now();
-    const targets = await group.targets(ports, hooks, delivered.walks).catch((thrown) => asEhloError(thrown));
+    const lookup = unlessAborted(group.targets(ports, hooks, delivered.walks), hooks.signal);
+    const targets = await lookup.catch((thrown) => asEhloError(thrown));
     delivered.dnsMs += Math.round((ports.clock.now() - began) * 10) / 10;
     if (targets instanceof EhloError) {
       for (const address of group.addresses) outcome.set(address, undecided(address, targets));
     } else await deliverGroup(request, group, targets, ports, hooks, delivered.attempts, outcome);
   }
-  delivered.recipients = request.envelope.to.map(
-    ({ address }) => outcome.get(address) ?? undecided(address, new EhloError('internal', `${address} was not tried`)),
-  );
+  delivered.recipients = request.envelope.to.map(({ address }) => {
+    const one = outcome.get(address) ?? undecided(address, new EhloError('internal', `${address} was not tried`));
+    // With every host tried, what no reply decided is as final as the error that stopped it.
+    return one.status === 'deferred' && one.error ? { ...one, status: statusOf(one.error) } : one;
+  });
   return delivered;
 }
 
@@ -165,8 +174,11 @@ async function deliverGroup(
         : undecided(address, attempt.error ?? new EhloError('internal', 'the attempt had no outcome'), target.host);
       if (!before || saysMore(next, before)) outcome.set(address, next);
     }
-    if (!request.allHosts)
-      open = open.filter((address) => maySucceedElsewhere(outcome.get(address), group.route, attempt));
+    if (!request.allHosts) {
+      open = open.filter((address) => maySucceedElsewhere(outcome.get(address), group.route, attempt, result !== null));
+      // All or nobody: whoever was refused here would be left out there.
+      if (request.onReject === 'abort' && open.length < envelope.to.length) return;
+    }
     if (open.length === 0 || hooks.signal?.aborted) return;
   }
 }
@@ -176,15 +188,20 @@ const saysMore = (next: DeliveredRecipient, before: DeliveredRecipient): boolean
   before.status !== 'accepted' && (next.status === 'accepted' || next.reply !== null || before.reply === null);
 
 /** Whether another address may be tried for a recipient without breaking a verdict or duplicating the message. */
-function maySucceedElsewhere(known: DeliveredRecipient | undefined, route: 'server' | 'mx', attempt: Attempt): boolean {
+function maySucceedElsewhere(
+  known: DeliveredRecipient | undefined,
+  route: 'server' | 'mx',
+  attempt: Attempt,
+  begun: boolean,
+): boolean {
   if (!known || known.status === 'accepted' || known.status === 'unknown') return false;
   const { error } = attempt;
   if (error?.mayDuplicate || error?.kind === 'input') return false;
   const beforeSession = error !== null && (error.stage === 'connect' || error.stage === 'banner');
   // Of one server, other addresses are tried only when this one could not be talked to at all.
   if (route === 'server') return beforeSession && error.kind !== 'protocol';
-  // A 5xx to a recipient or to the message is the domain's verdict; one in the greeting is that host's alone.
-  return known.status === 'deferred' || beforeSession;
+  // A 5xx to a recipient or to the message is the domain's verdict; what came before a transaction is that host's alone.
+  return known.status === 'deferred' || !begun;
 }
 
 async function attemptAt(
@@ -226,7 +243,7 @@ async function attemptAt(
     const late = await client.goodbye();
     // Only where nobody can tell any more which reply was the verdict does a late extra reply undo it.
     if (late && result?.final) {
-      error = late;
+      error = late.with({ mayDuplicate: true, retryable: false });
       result.recipients = result.recipients.map((one) =>
         one.status === 'accepted' ? { ...one, status: 'unknown', reply: null } : one,
       );
@@ -239,7 +256,7 @@ async function attemptAt(
       recipients: request.envelope.to.map((one) => one.address),
       steps: client?.steps ?? [],
       tls: session.tls,
-      extensions: client ? printExtensions(client.extensions) : [],
+      extensions: [...(client?.offers ?? [])],
       timings: {
         ...timings,
         envelope: span(transcript.events, ['mail', 'rcpt', 'data']),

@@ -5,15 +5,16 @@ import type { Scrubber } from '../base/secret.ts';
 import type { Pop3Client } from '../pop3/client.ts';
 import { refusal } from '../pop3/refusal.ts';
 import { type Survey, type SurveyedMessage, stat, survey } from '../pop3/survey.ts';
-import type { TlsFacts } from '../wire/channel.ts';
 import { Transcript, type TranscriptEvent } from '../wire/transcript.ts';
 import type { Connection } from './connection.ts';
 import type { FetchOutput } from './fetch-output.ts';
 import { type HeaderFacts, HeaderPeek, noHeaderFacts } from './header-facts.ts';
-import { type MailboxTarget, openMailbox } from './mailbox-session.ts';
+import { openMailbox } from './mailbox-session.ts';
+import { noPop3Facts } from './pop3-session.ts';
 import type { Ports } from './ports.ts';
 import { type ReportHead, reportHead } from './report.ts';
 import { finder, numbersOf, Retrieval } from './retrieval.ts';
+import type { Target } from './session.ts';
 import { withTimeLimit } from './time-limit.ts';
 import { type TlsSummary, tlsSummary } from './tls-policy.ts';
 
@@ -53,7 +54,7 @@ export interface FetchedMessage extends HeaderFacts {
 }
 
 export interface FetchReport extends ReportHead<'fetch'> {
-  server: (MailboxTarget & { tls: TlsSummary | null; auth: string | null }) | null;
+  server: (Target & { tls: TlsSummary | null; auth: string | null }) | null;
   /** As STAT says. */
   mailbox: { count: number; size: number } | null;
   messages: FetchedMessage[];
@@ -113,9 +114,7 @@ class Run {
   readonly #ports: Ports;
   readonly #hooks: FetchHooks;
   readonly #transcript: Transcript | undefined;
-  readonly #notes: string[] = [];
-  #target: MailboxTarget | undefined;
-  #tls: TlsFacts | null = null;
+  readonly #facts = noPop3Facts();
   #method: string | null = null;
   #mailbox: FetchReport['mailbox'] = null;
 
@@ -129,12 +128,13 @@ class Run {
   }
 
   report(error: EhloError | null): FetchReport {
+    const { target, tls } = this.#facts;
     return {
       ...reportHead('fetch', error ?? 'OK'),
-      server: this.#target ? { ...this.#target, tls: tlsSummary(this.#tls), auth: this.#method } : null,
+      server: target && { ...target, tls: tlsSummary(tls), auth: this.#method },
       mailbox: this.#mailbox,
       messages: this.messages,
-      notes: this.#notes,
+      notes: this.#facts.notes,
       ...(this.#transcript ? { transcript: this.#transcript.events } : {}),
     };
   }
@@ -146,17 +146,10 @@ class Run {
     if (this.#request.delete && !output?.durable) {
       throw new EhloError('usage', '--delete needs the messages in files first', { hint: 'add -o DIR' });
     }
-    const { client, method } = await openMailbox(connection, connection.server, this.#ports, {
+    const { client, method } = await openMailbox(connection, connection.server, this.#ports, this.#facts, {
       transcript: this.#transcript,
       scrubber: this.#hooks.scrubber,
       signal,
-      onConnected: (target) => {
-        this.#target = { host: target.host, address: target.address, port: target.port };
-      },
-      onTls: (tls) => {
-        this.#tls = tls;
-      },
-      onNote: (note) => this.#notes.push(note),
     });
     this.#method = method;
     try {
@@ -200,8 +193,8 @@ class Run {
         hint: 'nothing was deleted; fetch without --delete works',
       });
     }
-    this.#notes.push(...idDefects.slice(0, 10), ...sizeDefects);
-    if (idDefects.length > 10) this.#notes.push(`UIDL has ${idDefects.length - 10} more defects of this kind`);
+    this.#facts.notes.push(...idDefects.slice(0, 10), ...sizeDefects);
+    if (idDefects.length > 10) this.#facts.notes.push(`UIDL has ${idDefects.length - 10} more defects of this kind`);
   }
 
   #select(all: SurveyedMessage[]): FetchedMessage[] {
@@ -228,7 +221,7 @@ class Run {
     if (this.#request.action === 'top') return selected;
     return selected.filter(({ number, size }) => {
       if (size <= this.#request.maxSize) return true;
-      this.#notes.push(
+      this.#facts.notes.push(
         `message ${number} has ${size} bytes and was left on the server (--max-size ${this.#request.maxSize})`,
       );
       return false;
@@ -238,7 +231,7 @@ class Run {
   /** Header fields for a list, where the server can show them without sending whole messages. */
   async #peek(client: Pop3Client, selected: FetchedMessage[]): Promise<void> {
     if (client.capabilities && !client.capabilities.has('TOP')) {
-      this.#notes.push('the server has no TOP: senders and subjects are not shown');
+      this.#facts.notes.push('the server has no TOP: senders and subjects are not shown');
       for (const message of selected) this.#hooks.onMessage?.(message);
       return;
     }
@@ -254,7 +247,7 @@ class Run {
         this.#hooks.onMessage?.(message);
       },
       refused: (number) => {
-        this.#notes.push(`the server did not show the header of message ${number}`);
+        this.#facts.notes.push(`the server did not show the header of message ${number}`);
         this.#hooks.onMessage?.(find(number));
       },
     });
@@ -264,7 +257,7 @@ class Run {
     const { action, topLines, output } = this.#request;
     const retrieval = new Retrieval(this.#request, client, selected, {
       onMessage: (message) => this.#hooks.onMessage?.(message),
-      onNote: (note) => this.#notes.push(note),
+      onNote: (note) => this.#facts.notes.push(note),
       onRefused: (error) => {
         this.failure ??= error;
       },
@@ -307,7 +300,7 @@ class Run {
     } catch (thrown) {
       if (!(thrown instanceof EhloError)) throw thrown;
       // With nothing to delete everything is done: how the server says goodbye is its own business.
-      if (marked.length === 0) this.#notes.push(`the session did not end properly: ${thrown.message}`);
+      if (marked.length === 0) this.#facts.notes.push(`the session did not end properly: ${thrown.message}`);
       else throw maybeReappear(thrown, marked.length);
     }
   }

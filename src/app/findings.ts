@@ -1,14 +1,7 @@
 // What a walk and its hops show that somebody should know or mend: rule id, severity, RFC, fix. One rule a row.
+import type { Finding } from '../base/finding.ts';
 import type { MxWalk } from '../dns/walk.ts';
 import type { Attempt } from './deliver.ts';
-
-export interface Finding {
-  id: string;
-  severity: 'error' | 'warning' | 'info';
-  message: string;
-  rfc: string | null;
-  fix: string | null;
-}
 
 export const walkFindings = (walk: MxWalk): Finding[] =>
   [...walk.notes, ...walk.hosts.flatMap((host) => host.notes)].map((note) => ({
@@ -41,7 +34,7 @@ const hopRules: readonly HopRule[] = [
       attempt.error?.stage === 'connect'
         ? {
             message: attempt.error.message,
-            fix: `start the server on ${attempt.host}, or take it out of the MX records`,
+            fix: `start the server on ${attempt.host}, open port ${attempt.port} to it, or let nothing point at it`,
           }
         : null,
   },
@@ -109,7 +102,29 @@ const hopRules: readonly HopRule[] = [
   },
 ];
 
-export const attemptFindings = (attempt: Attempt): Finding[] =>
+export const attemptFindings = (attempts: readonly Attempt[]): Finding[] => [
+  ...attempts.flatMap(hopFindings),
+  ...blockedFindings(attempts),
+];
+
+/** Many networks let nobody but their own mail servers out on port 25: then every host looks dead. */
+function blockedFindings(attempts: readonly Attempt[]): Finding[] {
+  const silent = attempts.filter(
+    ({ error, port }) => error?.stage === 'connect' && error.code === 'timeout' && port === 25,
+  );
+  if (silent.length === 0 || silent.length < attempts.length) return [];
+  return [
+    {
+      id: 'PORT-25-BLOCKED',
+      severity: 'warning',
+      message: 'no host answered on port 25 at all: this network may block it on the way out',
+      rfc: null,
+      fix: 'try from another network, or ask the provider to open outbound port 25',
+    },
+  ];
+}
+
+const hopFindings = (attempt: Attempt): Finding[] =>
   hopRules.flatMap(({ id, severity, rfc, finds }) => {
     const found = finds(attempt);
     return found ? [{ id, severity, rfc, ...found }] : [];

@@ -3,12 +3,13 @@
 import { createHash } from 'node:crypto';
 import type { ByteSource } from '../base/bytes.ts';
 import { EhloError } from '../base/errors.ts';
+import { type FailOn, type Finding, reaches } from '../base/finding.ts';
 import { mimeLimits } from '../base/limits.ts';
 import { parseHeaderAddresses } from '../message/addresses.ts';
 import { decodePart } from '../message/body.ts';
 import { parseDate } from '../message/date.ts';
 import { bodyParts, humanText } from '../message/decode.ts';
-import { type Finding, messageFindings } from '../message/findings.ts';
+import { messageFindings } from '../message/findings.ts';
 import { fieldsNamed, firstField } from '../message/headers.ts';
 import { type MimePart, scanMime } from '../message/mime.ts';
 import { hops } from '../message/received.ts';
@@ -81,8 +82,6 @@ export interface MessageReport extends ReportHead<'inspect'> {
   findings: Finding[];
 }
 
-export type FailOn = 'warn' | 'error';
-
 /** Errors: those of the source, and 'limit-reached' for a message that does not fit into memory. */
 export async function openMessage(source: ByteSource): Promise<OpenMessage> {
   const bytes = await readBounded(source, mimeLimits.messageBytes);
@@ -127,7 +126,7 @@ export async function inspectMessage(message: OpenMessage, options: { failOn?: F
   const value = (name: string): string | null => firstField(root.fields, name)?.value ?? null;
   const date = value('Date');
   return {
-    ...reportHead('inspect', failed(findings, options.failOn) ? 'NO' : 'OK'),
+    ...reportHead('inspect', reaches(findings, options.failOn) ? 'NO' : 'OK'),
     message: {
       id: value('Message-ID'),
       subject: value('Subject'),
@@ -146,10 +145,6 @@ export async function inspectMessage(message: OpenMessage, options: { failOn?: F
     findings,
   };
 }
-
-const failed = (findings: readonly Finding[], failOn: FailOn | undefined): boolean =>
-  failOn !== undefined &&
-  findings.some(({ severity }) => severity === 'error' || (failOn === 'warn' && severity === 'warning'));
 
 const mboxFinding = (count: number): Finding => ({
   id: 'MBOX-SEVERAL',

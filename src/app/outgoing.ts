@@ -1,6 +1,6 @@
 // What `send` sends: the message composed from parts, or taken as it is (--raw), and the envelope that goes with it.
 import { basename } from 'node:path';
-import { parseMailbox, parseMailboxList, printMailbox } from '../base/address.ts';
+import { type Mailbox, parseMailbox, parseMailboxList, printMailbox } from '../base/address.ts';
 import { type ByteSource, readAll } from '../base/bytes.ts';
 import { EhloError } from '../base/errors.ts';
 import type { DraftAttachment } from '../message/compose.ts';
@@ -133,15 +133,21 @@ async function prepareRaw(
         hint: 'nothing was sent; was the program that makes the message cut off?',
       });
     }
-    const listed = input.readRecipients ? [...asGiven.to, ...asGiven.cc, ...asGiven.bcc] : [];
-    const recipients = [...input.to, ...input.cc, ...input.bcc, ...listed].flatMap(parseMailboxList);
-    const from = input.mailFrom ?? (input.from || singleFrom(found.from));
+    const { headerMailboxes } = await import('../message/addresses.ts');
+    const named = [...input.to, ...input.cc, ...input.bcc].flatMap(parseMailboxList).map((one) => one.mailbox);
+    const { to, cc, bcc } = asGiven;
+    const listed = Object.entries(input.readRecipients ? { To: to, Cc: cc, Bcc: bcc } : {}).flatMap(([field, values]) =>
+      values.flatMap((value) => headerMailboxes(field, value)),
+    );
+    const recipients = [...named, ...listed];
+    const authors = () => found.from.flatMap((value) => headerMailboxes('From', value));
+    const from = input.mailFrom ?? (input.from || onlyAuthor(authors()));
     return {
       messageId: found.messageId,
       envelope: envelopeOf(
         { ...input, mailFrom: from },
         from,
-        recipients.map((one) => ({ address: printMailbox(one.mailbox) })),
+        recipients.map((one) => ({ address: printMailbox(one) })),
       ),
       message: { source: sized(source, found.size), eightBit: found.eightBit, utf8Headers: found.utf8Headers },
       notes: [],
@@ -160,10 +166,9 @@ const sized = (source: ByteSource, size: number): ByteSource => ({
   chunks: () => source.chunks(),
 });
 
-const singleFrom = (values: readonly string[]): string => {
-  const all = values.flatMap(parseMailboxList);
+const onlyAuthor = (all: readonly Mailbox[]): string => {
   const [first] = all;
-  if (first && all.length === 1) return printMailbox(first.mailbox);
+  if (first && all.length === 1) return printMailbox(first);
   throw new EhloError('bad-message', 'the message does not name one sender in From', {
     hint: 'give --mail-from ADDRESS',
   });

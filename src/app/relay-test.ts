@@ -3,17 +3,18 @@
 import { domainToAscii, parseMailbox, sameDomain } from '../base/address.ts';
 import type { EhloError } from '../base/errors.ts';
 import type { ExitName } from '../base/exit.ts';
+import { type FailOn, type Finding, reaches } from '../base/finding.ts';
 import type { Scrubber } from '../base/secret.ts';
 import type { DnsAnswer } from '../dns/dns.ts';
 import type { WalkNote } from '../dns/walk.ts';
 import { printData } from '../dns/zone-print.ts';
 import type { Step } from '../smtp/client.ts';
-import type { Stage } from '../smtp/phases.ts';
+import { type Stage, stages } from '../smtp/phases.ts';
 import { replyLine } from '../smtp/reply.ts';
 import type { TranscriptEvent } from '../wire/transcript.ts';
 import type { Connection } from './connection.ts';
 import { type Attempt, type Delivered, deliver, deliveryError } from './deliver.ts';
-import { attemptFindings, type Finding, walkFindings } from './findings.ts';
+import { attemptFindings, walkFindings } from './findings.ts';
 import { resolverFor } from './mx.ts';
 import type { Ports } from './ports.ts';
 import { type ReportHead, reportHead } from './report.ts';
@@ -37,7 +38,7 @@ export interface RelayTestRequest {
   allHosts: boolean;
   localDomains: string[];
   ignore: string[];
-  failOn: 'warn' | 'error' | undefined;
+  failOn: FailOn | undefined;
 }
 
 export type VerdictStatus =
@@ -129,7 +130,12 @@ export async function relayTest(
     const nothing = { dns: { queries: [] }, mx: [], hops: [], findings: [] };
     return { report: { ...reportHead('relay-test', 'OK'), ...head, local: true, ...nothing, verdict }, error: null };
   }
-  const resolver = await resolverFor(request.connection, ports);
+  // A server that was named needs no resolver, not even a working resolv.conf.
+  let resolver: ReturnType<typeof resolverFor> | undefined;
+  const ask = () => {
+    resolver ??= resolverFor(request.connection, ports);
+    return resolver;
+  };
   const recipient = recipientOf(request.target);
   const limited = withTimeLimit(hooks.signal, request.connection.maxTimeMs, ports.clock);
   const delivered = await deliver(
@@ -143,22 +149,19 @@ export async function relayTest(
       allHosts: request.allHosts,
     },
     ports,
-    { resolver: async () => resolver, ...hooks, signal: limited.signal },
+    { resolver: ask, ...hooks, signal: limited.signal },
   ).finally(limited.cancel);
   const error = deliveryError(delivered.recipients);
-  const verdict = verdictOf(delivered, error);
-  const findings = [...delivered.walks.flatMap(walkFindings), ...delivered.attempts.flatMap(attemptFindings)].filter(
+  const verdict = verdictOf(delivered, error, recipient);
+  const findings = [...delivered.walks.flatMap(walkFindings), ...attemptFindings(delivered.attempts)].filter(
     (finding) => !request.ignore.includes(finding.id),
   );
   const exit = exits[verdict.status];
-  const reaches = (severity: Finding['severity']) =>
-    severity === 'error' || (severity === 'warning' && request.failOn === 'warn');
-  const failed = request.failOn !== undefined && findings.some((finding) => reaches(finding.severity));
   // A verdict that is a no of its own keeps its code; findings turn only a yes into a no.
   const outcome =
     error && error.exit !== exit && error.kind === 'protocol'
       ? error
-      : exit === 'OK' && failed
+      : exit === 'OK' && reaches(findings, request.failOn)
         ? 'NO'
         : (error ?? exit);
   return {
@@ -166,7 +169,7 @@ export async function relayTest(
       ...reportHead('relay-test', outcome),
       ...head,
       local: false,
-      dns: { queries: resolver.queries.map(queryReport) },
+      dns: { queries: ((await resolver)?.queries ?? []).map(queryReport) },
       mx: delivered.walks.flatMap((walk) =>
         walk.hosts.map(({ preference, host, addresses, notes }) => ({
           preference,
@@ -190,8 +193,7 @@ const fallbackDomain = 'localhost';
 
 const domainOf = (target: RelayTarget): string | null => {
   if (target.kind === 'server') return null;
-  if (target.kind === 'domain') return domainToAscii(target.domain);
-  const { domain } = parseMailbox(target.address);
+  const domain = target.kind === 'domain' ? target.domain : parseMailbox(target.address).domain;
   return domain.startsWith('[') ? domain : domainToAscii(domain);
 };
 
@@ -217,12 +219,23 @@ const statusByKind: Partial<Record<EhloError['kind'], VerdictStatus>> = {
 export const statusOfError = (error: EhloError): VerdictStatus =>
   statusByCode[error.code] ?? statusByKind[error.kind] ?? (error.retryable ? 'deferred' : 'rejected');
 
-function verdictOf(delivered: Delivered, error: EhloError | null): RelayTestReport['verdict'] {
-  const [recipient] = delivered.recipients;
+function verdictOf(
+  { recipients }: Delivered,
+  error: EhloError | null,
+  address: string | null,
+): RelayTestReport['verdict'] {
+  const [recipient] = recipients;
   const host = recipient?.host ?? null;
   if (!error) {
     const said = recipient?.reply ? `: ${replyLine(recipient.reply)}` : '';
-    return { status: 'deliverable', host, text: `${host ?? 'the server'} would take it${said}` };
+    const stage = recipient?.stage ?? 'banner';
+    const asked = stages.indexOf(stage) >= stages.indexOf('rcpt');
+    // No more is said than was asked.
+    const text =
+      address !== null && asked
+        ? `${host ?? 'the server'} would take mail for ${address}`
+        : `${host ?? 'the server'} agrees up to ${stage}; no recipient was asked for`;
+    return { status: 'deliverable', host, text: `${text}${said}` };
   }
   return { status: statusOfError(error), host, text: error.message };
 }

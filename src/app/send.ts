@@ -12,7 +12,7 @@ import { type Attempt, type Delivered, deliver, deliveryError } from './deliver.
 import { type MessageInput, type Outgoing, prepareMessage } from './outgoing.ts';
 import type { Ports } from './ports.ts';
 import { type ReportHead, reportHead } from './report.ts';
-import { withTimeLimit } from './time-limit.ts';
+import { unlessAborted, withTimeLimit } from './time-limit.ts';
 import { type TlsSummary, tlsSummary } from './tls-policy.ts';
 
 export interface SendRequest {
@@ -81,11 +81,12 @@ export interface SendResult {
 /** Errors before anything is connected to (a bad address, a missing file) are thrown; everything later is in the report. */
 export async function send(request: SendRequest, ports: Ports, hooks: SendHooks): Promise<SendResult> {
   const began = ports.clock.now();
-  const outgoing = await prepareMessage(request.input, ports);
+  const limited = withTimeLimit(hooks.signal, request.connection.maxTimeMs, ports.clock);
   try {
-    if (request.dryRun) return { report: dryReport(outgoing), message: outgoing.message.source, error: null };
-    const limited = withTimeLimit(hooks.signal, request.connection.maxTimeMs, ports.clock);
+    const preparing = prepareMessage(request.input, ports);
+    const outgoing = await unlessAborted(preparing, limited.signal, (late) => void late.dispose());
     try {
+      if (request.dryRun) return { report: dryReport(outgoing), message: outgoing.message.source, error: null };
       const delivered = await deliver({ ...request, envelope: outgoing.envelope, message: outgoing.message }, ports, {
         resolver: async () => (await import('./mx.ts')).resolverFor(request.connection, ports),
         scrubber: hooks.scrubber,
@@ -98,10 +99,10 @@ export async function send(request: SendRequest, ports: Ports, hooks: SendHooks)
       const report = sendReport(outgoing, delivered, error, total);
       return { report, message: source.bytes ? source : null, error };
     } finally {
-      limited.cancel();
+      await outgoing.dispose();
     }
   } finally {
-    await outgoing.dispose();
+    limited.cancel();
   }
 }
 

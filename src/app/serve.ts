@@ -2,17 +2,17 @@
 // command beside it ends them. It never relays: what it takes stays in the store.
 import { domainToAscii } from '../base/address.ts';
 import { asEhloError, EhloError } from '../base/errors.ts';
-import type { ExitName } from '../base/exit.ts';
 import { isLoopback } from '../base/ip.ts';
 import { type SmtpServerLimits, smtpServerLimits } from '../base/limits.ts';
 import { servePop3 } from '../pop3/server.ts';
 import type { Accounts } from '../sasl/sasl.ts';
 import { printReply, reply } from '../smtp/reply.ts';
 import { type ServerPolicy, serveSmtp } from '../smtp/server.ts';
-import { Shutdown, type SmtpServerOptions } from '../smtp/server-policy.ts';
+import type { SmtpServerOptions } from '../smtp/server-policy.ts';
 import { replies } from '../smtp/server-replies.ts';
 import type { Store } from '../store/store.ts';
 import type { Channel, TlsServerOptions } from '../wire/channel.ts';
+import { Shutdown } from '../wire/shutdown.ts';
 import type { Transcript } from '../wire/transcript.ts';
 import { Wire } from '../wire/wire.ts';
 import { storeMaildrop } from './maildrop.ts';
@@ -84,8 +84,11 @@ export interface ServeReport extends ReportHead<'serve'> {
 export interface ServeHandle {
   ready: ServeReady;
   finished: Promise<ServeReport>;
-  /** Takes no new connection, lets sessions end their message, resolves `finished` within two seconds. */
-  stop(reason: StopReason): void;
+  /**
+   * Takes no new connection, lets sessions end their message, resolves `finished` within two seconds. `error` is what the
+   * report says where something was left undone: the command beside it, or messages that were waited for.
+   */
+  stop(reason: StopReason, error?: EhloError): void;
 }
 
 /** What sessions get to end by themselves after a stop, and the command beside us after SIGTERM. */
@@ -140,13 +143,13 @@ class Server {
     for (const event of this.#early ?? []) this.#watch.onEvent?.(event);
     this.#early = undefined;
     if (command) this.#startChild(command, ready);
-    return { ready, finished, stop: (reason) => this.stop(reason) };
+    return { ready, finished, stop: (reason, error) => this.stop(reason, error) };
   }
 
-  stop(reason: StopReason): void {
+  stop(reason: StopReason, error?: EhloError): void {
     if (this.#reason) return;
     this.#reason = reason;
-    void this.#end(reason).then(this.#finish);
+    void this.#end(reason, error).then(this.#finish);
   }
 
   async closeListeners(): Promise<void> {
@@ -192,6 +195,7 @@ class Server {
             hostname,
             accounts,
             maildrop,
+            shutdown: this.#shutdown,
             allowInsecureAuth: isLoopback(address) && !this.#options.requireTls,
             ...(tls && { tls }),
           }),
@@ -282,8 +286,9 @@ class Server {
     );
   }
 
-  async #end(reason: StopReason): Promise<ServeReport> {
+  async #end(reason: StopReason, error: EhloError | undefined): Promise<ServeReport> {
     const { clock, store } = this.#ports;
+    const unfinished = this.#child !== undefined;
     this.#cancelWithin?.();
     await this.closeListeners();
     this.#shutdown.request();
@@ -295,10 +300,8 @@ class Server {
     this.#child?.kill('SIGKILL');
     for (const wire of this.#wires) wire.destroy();
     await store.close();
-    const missing = this.#options.exitAfter !== undefined && this.#messages < this.#options.exitAfter;
-    const late = reason === 'within' && this.#options.command !== undefined;
-    const outcome: EhloError | ExitName = this.#failure ?? (missing || late ? 'NO' : 'OK');
-    const head = reportHead('serve', outcome);
+    const undone = unfinished ? commandEnded(reason) : this.#missing(reason);
+    const head = reportHead('serve', this.#failure ?? (undone && error ? error : undone) ?? 'OK');
     const child = this.#childCode;
     const report: ServeReport = { ...head, messages: this.#messages, reason, child };
     // The command's own code counts first, whatever it means there.
@@ -308,11 +311,32 @@ class Server {
     return report;
   }
 
+  /** Fewer messages than --exit-after wants. */
+  #missing(reason: StopReason): EhloError | undefined {
+    const { exitAfter } = this.#options;
+    if (exitAfter === undefined || this.#messages >= exitAfter) return undefined;
+    return new EhloError('answer-no', `${this.#messages} of ${exitAfter} messages came ${until[reason]}`);
+  }
+
   #tell(event: ServeEvent): void {
     if (this.#early) this.#early.push(event);
     else this.#watch.onEvent?.(event);
   }
 }
+
+const until: Record<StopReason, string> = {
+  signal: 'before the signal',
+  'exit-after': 'before the end',
+  within: 'in the time of --within',
+  command: 'before the command ended',
+  stopped: 'before the end',
+};
+
+const commandEnded = (reason: StopReason): EhloError =>
+  new EhloError(
+    'answer-no',
+    `the command did not end ${reason === 'within' ? 'in the time of --within' : 'by itself'}`,
+  );
 
 /** Domains compare without case, and IDN by its A-labels. What has no such form is only itself. */
 const comparable = (domain: string): string => {

@@ -1,11 +1,13 @@
 // Opens one SMTP session at one address, up to the point where a transaction can begin: connect, greeting, EHLO, TLS, AUTH.
 // The TLS and credential policy stands here, once, for everything that talks to a server. Refusals become errors here.
+
+import { domainToAscii, isAscii } from '../base/address.ts';
 import type { Clock } from '../base/clock.ts';
-import { EhloError } from '../base/errors.ts';
+import { asEhloError, EhloError, type ReplyFacts } from '../base/errors.ts';
 import { isLoopback } from '../base/ip.ts';
 import type { ClientDeadlines } from '../base/limits.ts';
 import type { Credentials } from '../sasl/sasl.ts';
-import { SmtpClient, type Step } from '../smtp/client.ts';
+import { isUnknownCommand, SmtpClient, type Step } from '../smtp/client.ts';
 import { authOffers } from '../smtp/extensions.ts';
 import { type ReplyStage, type Stage, stages, verdictOf } from '../smtp/phases.ts';
 import { type Reply, replyFacts, replyLine } from '../smtp/reply.ts';
@@ -14,6 +16,7 @@ import type { Transcript } from '../wire/transcript.ts';
 import { Wire } from '../wire/wire.ts';
 import type { Connection, TlsMode } from './connection.ts';
 import type { Dial } from './ports.ts';
+import { endingError, unlessAborted } from './time-limit.ts';
 import { certificateError, type TlsVerify, tlsAccepted, tlsVerified } from './tls-policy.ts';
 
 export interface Target {
@@ -103,7 +106,8 @@ export async function openSession(plan: SessionPlan, dial: Dial, clock: Clock, h
     await open(session, plan, dial, clock, hooks);
   } catch (thrown) {
     if (!(thrown instanceof EhloError)) throw thrown;
-    session.error = hooks.signal?.aborted ? interrupted(thrown, hooks.signal) : thrown;
+    const { signal } = hooks;
+    session.error = signal?.aborted ? endingError(signal).with({ stage: thrown.stage, peer: thrown.peer }) : thrown;
   }
   return session;
 }
@@ -124,18 +128,19 @@ async function open(session: Session, plan: SessionPlan, dial: Dial, clock: Cloc
     return true;
   };
 
-  const channel = await timed('connect', () =>
-    dial({
+  const { signal } = hooks;
+  const channel = await timed('connect', () => {
+    const dialled = dial({
       address: target.address,
       port: target.port,
       deadline: clock.now() + deadlines.connect,
       ...(plan.localAddress ? { localAddress: plan.localAddress } : {}),
-    }),
-  );
+    });
+    return unlessAborted(dialled, signal, (late) => late.destroy());
+  });
   const wire = new Wire(channel, clock, hooks.transcript);
   session.wire = wire;
-  hooks.signal?.addEventListener('abort', () => wire.destroy(), { once: true });
-  hooks.signal?.throwIfAborted();
+  signal?.addEventListener('abort', () => wire.destroy(endingError(signal)), { once: true });
   wire.info(`connected to ${target.host} [${wire.peer}]`);
   const client = new SmtpClient(wire, { deadlines, protocol: plan.protocol, onStep: hooks.onStep });
   session.client = client;
@@ -149,8 +154,7 @@ async function open(session: Session, plan: SessionPlan, dial: Dial, clock: Cloc
   takeOrThrow(client, 'banner', await timed('banner', () => client.greet()));
   if (stopsAt('banner')) return;
 
-  const fallback = plan.login || plan.tls.mode === 'required' ? 'none' : 'helo';
-  takeOrThrow(client, 'ehlo', await client.hello(plan.helo, fallback));
+  await hello(client, plan);
   if (stopsAt('ehlo')) return;
 
   if (plan.tls.mode === 'required' || plan.tls.mode === 'opportunistic') {
@@ -159,7 +163,7 @@ async function open(session: Session, plan: SessionPlan, dial: Dial, clock: Cloc
     else {
       wire.stage = 'starttls';
       judge(session, plan, session.tls);
-      takeOrThrow(client, 'ehlo', await client.hello(plan.helo, fallback));
+      await hello(client, plan);
     }
   }
   if (stopsAt('starttls')) return;
@@ -168,10 +172,30 @@ async function open(session: Session, plan: SessionPlan, dial: Dial, clock: Cloc
   stopsAt('auth');
 }
 
+/** A HELO session knows no TLS and no AUTH (RFC 5321 3.2): whoever must have them does not fall back. */
+async function hello(client: SmtpClient, plan: SessionPlan): Promise<void> {
+  const needs = plan.tls.mode === 'required' ? 'tls-unavailable' : plan.login ? 'auth-unavailable' : null;
+  const answer = await client.hello(plan.helo, needs ? 'none' : 'helo');
+  if (needs && isUnknownCommand(answer)) {
+    const { wire } = client;
+    const what = needs === 'tls-unavailable' ? 'TLS is required' : 'a user was given';
+    throw wire.error(needs, `${wire.peer} knows no EHLO, so it has no extensions, and ${what}: ${replyLine(answer)}`, {
+      reply: replyFacts(answer),
+      hint: 'nothing was sent; use another server or port',
+    });
+  }
+  takeOrThrow(client, 'ehlo', answer);
+}
+
 /** STARTTLS if it is offered. Null: it is not in use, and the mode allows that. */
 async function startTls(session: Session, client: SmtpClient, plan: SessionPlan): Promise<TlsFacts | null> {
   const { wire } = client;
   const required = plan.tls.mode === 'required';
+  const refused = (answer: ReplyFacts | undefined): EhloError =>
+    wire.error('tls-unavailable', `${wire.peer} offers STARTTLS but does not begin it`, {
+      reply: answer,
+      hint: 'nothing was sent; if the network is trusted use --tls opportunistic, or --tls off',
+    });
   if (!client.extensions.has('STARTTLS')) {
     if (!required) return null;
     wire.stage = 'starttls';
@@ -179,21 +203,25 @@ async function startTls(session: Session, client: SmtpClient, plan: SessionPlan)
       hint: 'nothing was sent; if the network is trusted use --tls opportunistic, or --tls off',
     });
   }
-  const { answer, tls } = await client.secure(tlsOptions(plan));
+  const { answer, tls } = await client.secure(tlsOptions(plan)).catch((thrown: unknown) => {
+    const error = asEhloError(thrown);
+    // Neither yes nor no: out of step. Who must have TLS need only know that there is none.
+    throw required && error.code === 'reply-unexpected' ? refused(error.reply) : error;
+  });
   if (tls) return tls;
-  if (required) {
-    throw wire.error('tls-unavailable', `${wire.peer} offers STARTTLS but refuses it: ${replyLine(answer)}`, {
-      reply: replyFacts(answer),
-    });
-  }
+  if (required) throw refused(replyFacts(answer));
   session.notes.push(`STARTTLS was refused (${replyLine(answer)}); went on in the clear, as opportunistic TLS allows`);
   return null;
 }
 
+/** SNI and certificates have A-labels (RFC 6066 3); a socket's path has no name at all. */
+const serverName = (host: string): string =>
+  host.startsWith('/') ? 'localhost' : isAscii(host) ? host : domainToAscii(host);
+
 const tlsOptions = (plan: SessionPlan): TlsClientOptions => ({
   ...plan.tls.options,
   role: 'client',
-  servername: plan.target.host.startsWith('/') ? 'localhost' : plan.target.host,
+  servername: serverName(plan.target.host),
 });
 
 /** Whether this TLS layer is good enough for the mode; told before anything is sent over it. */
@@ -253,6 +281,3 @@ export const refusal = (peer: string, stage: Stage, answer: Reply): EhloError =>
     reply: replyFacts(answer),
     hint: answer.code >= 500 ? undefined : 'try again later',
   });
-
-const interrupted = (error: EhloError, signal: AbortSignal): EhloError =>
-  signal.reason instanceof EhloError ? signal.reason.with({ stage: error.stage, peer: error.peer }) : error;

@@ -9,6 +9,7 @@ export type ErrorKind =
   | 'connect'
   | 'timeout'
   | 'lost' // the connection ended where it must not
+  | 'interrupted' // a signal ended the run
   | 'protocol' // the peer broke the protocol
   | 'refused' // the peer said no
   | 'tls'
@@ -45,6 +46,9 @@ const table = {
   'connect-failed': { kind: 'connect', exit: 'TEMP', retryable: true },
   timeout: { kind: 'timeout', exit: 'TEMP', retryable: true },
   lost: { kind: 'lost', exit: 'TEMP', retryable: true },
+  /** Ended from outside before the work was done. */
+  interrupted: { kind: 'interrupted', exit: 'SIGINT', retryable: true },
+  terminated: { kind: 'interrupted', exit: 'SIGTERM', retryable: true },
   'outcome-unknown': { kind: 'lost', exit: 'UNKNOWN' },
   'line-too-long': { kind: 'protocol', exit: 'PROTO' },
   'reply-too-long': { kind: 'protocol', exit: 'PROTO' },
@@ -141,7 +145,15 @@ export class EhloError extends Error {
   }
 }
 
-const localKinds: ReadonlySet<ErrorKind> = new Set(['usage', 'input', 'io', 'config', 'answer', 'internal']);
+const localKinds: ReadonlySet<ErrorKind> = new Set([
+  'usage',
+  'input',
+  'io',
+  'config',
+  'answer',
+  'interrupted',
+  'internal',
+]);
 
 /** The `error` field of every JSON document (the contract's names). */
 export interface ErrorJson {

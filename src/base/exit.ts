@@ -17,6 +17,9 @@ export const exitCodes = {
   PROTO: 76,
   NOPERM: 77,
   CONFIG: 78,
+  /** 128 and the number of the signal that ended the run, as shells have it. */
+  SIGINT: 130,
+  SIGTERM: 143,
 } as const;
 
 export type ExitName = keyof typeof exitCodes;

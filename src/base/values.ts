@@ -53,5 +53,8 @@ export const printHostPort = ({ host, port }: HostPort): string => {
 };
 
 /** Labels of letters (of any script), digits, `-` and `_`. What DNS makes of it is decided where it is asked. */
-const isHostName = (host: string): boolean =>
-  host.length <= 255 && /^[\p{L}\p{M}\p{N}_](?:[\p{L}\p{M}\p{N}_-]*)(?:\.[\p{L}\p{M}\p{N}_-]+)*\.?$/u.test(host);
+const isHostName = (host: string): boolean => host.length <= 255 && (asciiName.test(host) || anyName().test(host));
+
+const asciiName = /^\w[\w-]*(?:\.[\w-]+)*\.?$/;
+/** Made only when needed: the classes of all scripts take milliseconds to compile, and nearly every name is ASCII. */
+const anyName = (): RegExp => /^[\p{L}\p{M}\p{N}_][\p{L}\p{M}\p{N}_-]*(?:\.[\p{L}\p{M}\p{N}_-]+)*\.?$/u;

@@ -1,5 +1,6 @@
 // From the connection options to a Connection: every value checked, files read, the password fetched from where it is.
 import type { AddressOverride, Connection, ServerScheme, ServerUrl, TlsMode } from '../app/connection.ts';
+import { forbiddenCharacter } from '../base/domain.ts';
 import { EhloError } from '../base/errors.ts';
 import { ipFamily } from '../base/ip.ts';
 import { type ClientDeadlines, clientDeadlines } from '../base/limits.ts';
@@ -28,7 +29,7 @@ export async function parseConnection(
   const tls = readTlsMode(values, server);
   const mechanisms = readMechanisms(values);
   const maxTimeMs = values.parsed('max-time', parseDuration);
-  const helo = values.text('helo');
+  const helo = values.parsed('helo', parseHelo);
   const localAddress = values.parsed('local-address', parseAddress);
   const family = readFamily(values, localAddress);
   const dns = await readDns(values, context);
@@ -103,6 +104,16 @@ async function readDns(values: OptionValues, context: Context): Promise<DnsServe
   if (host === undefined) throw new EhloError('no-address', `--dns: ${given.host} has no address`);
   return { host, port: given.port ?? 53 };
 }
+
+/** What EHLO takes is a domain or an address literal (RFC 5321 4.1.1.1); a lab may want odd ones, but never two commands. */
+const parseHelo = (text: string): string => {
+  const found = forbiddenCharacter(text);
+  if (found) throw new EhloError('usage', `it holds ${found}`, { hint: 'remove that character; it is never sent' });
+  if (/^[!-~]+$/.test(text)) return text;
+  throw new EhloError('usage', `"${text}" is not one word of ASCII`, {
+    hint: 'write a domain, its A-labels, or [address]',
+  });
+};
 
 const parseAddress = (text: string): string => {
   if (ipFamily(text) === undefined) throw new EhloError('usage', `"${text}" is not an IP address`);

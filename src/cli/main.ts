@@ -14,7 +14,7 @@ const commands: CommandEntry[] = [
   },
   {
     name: 'inspect',
-    summary: 'take a message, a domain or a server apart',
+    summary: 'take a message or a server apart, and say what is wrong with it',
     load: async () => (await import('./commands/inspect.ts')).inspectCommand,
   },
   {

@@ -1,5 +1,7 @@
-// Address lists of received header fields (RFC 5322 3.4 and 4.4, RFC 2047, RFC 6854): loose, linear, never throws. For
-// showing and for finding recipients; each address is still untrusted text until base/address.ts has read it.
+// Address lists of received header fields (RFC 5322 3.4 and 4.4, RFC 2047, RFC 6854): loose and linear for showing them;
+// for sending to them the same reading, where every defect is a refusal and base/address.ts has the last word.
+import { type Mailbox, parseMailbox } from '../base/address.ts';
+import { EhloError } from '../base/errors.ts';
 import { decodeWords } from './encoded-words.ts';
 import { trimBlank } from './headers.ts';
 
@@ -15,17 +17,44 @@ export interface HeaderAddress {
 /** Entries looked at; a field of a megabyte holds more. */
 const entriesMax = 50_000;
 
+/** Told in a clause what had to be guessed or left out. */
+type OnDefect = (what: string) => void;
+
+/**
+ * Whom a field of a message names as recipients or authors. Comments and groups are read, an empty group names nobody.
+ * What is malformed is refused with the name of the field: a guess would send mail to somebody else. Throws 'bad-address'.
+ */
+export function headerMailboxes(field: string, value: string): Mailbox[] {
+  const refuse = (what: string): never => {
+    throw new EhloError('bad-address', `the ${field} field cannot be read as a list of addresses: ${what}`, {
+      hint: 'nothing was sent; correct the field, or name the recipients as arguments instead',
+    });
+  };
+  return parseHeaderAddresses(value, refuse).map(({ name, address }) => {
+    if (address === '') return refuse(`"${(name ?? '').slice(0, 80)}" is not an address`);
+    try {
+      return parseMailbox(address);
+    } catch (thrown) {
+      return refuse(thrown instanceof EhloError ? thrown.message : String(thrown));
+    }
+  });
+}
+
 /** `value` is a rawValue: unfolded, not decoded. */
-export function parseHeaderAddresses(value: string): HeaderAddress[] {
+export function parseHeaderAddresses(value: string, onDefect: OnDefect = () => undefined): HeaderAddress[] {
   const list: HeaderAddress[] = [];
   let group: string | null = null;
-  let entry = new Entry();
+  let entry = new Entry(onDefect);
   const end = (): void => {
     const address = entry.finish(group);
     if (address) list.push(address);
-    entry = new Entry();
+    entry = new Entry(onDefect);
   };
-  for (let at = 0; at < value.length && list.length < entriesMax; ) {
+  for (let at = 0; at < value.length; ) {
+    if (list.length === entriesMax) {
+      onDefect(`it has more than ${entriesMax} entries`);
+      return list;
+    }
     const char = value[at];
     if (char === ',') {
       end();
@@ -36,7 +65,7 @@ export function parseHeaderAddresses(value: string): HeaderAddress[] {
       at++;
     } else if (char === ':' && group === null && !entry.literal && entry.angle === undefined) {
       group = entry.phrase();
-      entry = new Entry();
+      entry = new Entry(onDefect);
       at++;
     } else at = entry.take(value, at);
   }
@@ -49,15 +78,22 @@ class Entry {
   #text: string[] = [];
   #name: string[] = [];
   #comments: string[] = [];
+  readonly #onDefect: OnDefect;
   angle: string | undefined;
   /** Inside the brackets of a domain literal. */
   literal = false;
+
+  constructor(onDefect: OnDefect) {
+    this.#onDefect = onDefect;
+  }
 
   /** One character, or one quoted string, comment or bracketed address; returns where to go on. */
   take(value: string, at: number): number {
     switch (value[at]) {
       case '"': {
         const end = quotedEnd(value, at);
+        this.#expect(end - at > 1 && value[end - 1] === '"', 'a quoted string has no end');
+        this.#behind('"');
         this.#text.push(value.slice(at, end));
         this.#name.push(
           value.slice(at + 1, value[end - 1] === '"' && end - at > 1 ? end - 1 : end).replace(/\\(.)/gs, '$1'),
@@ -66,11 +102,14 @@ class Entry {
       }
       case '(': {
         const end = commentEnd(value, at);
+        this.#expect(end <= value.length, 'a comment has no end');
         this.#comments.push(value.slice(at + 1, end - 1));
         return end;
       }
       case '<': {
         const end = angleEnd(value, at);
+        this.#expect(value[end - 1] === '>', 'a < has no >');
+        this.#behind('<');
         this.angle ??= value.slice(at + 1, value[end - 1] === '>' ? end - 1 : end);
         return end;
       }
@@ -79,11 +118,22 @@ class Entry {
         if (char === '[') this.literal = true;
         if (char === ']') this.literal = false;
         const end = plainEnd(value, at);
+        this.#behind(value.slice(at, end));
         this.#text.push(value.slice(at, end));
         this.#name.push(decodeWords(value.slice(at, end)));
         return end;
       }
     }
+  }
+
+  #expect(holds: boolean, what: string): void {
+    if (!holds) this.#onDefect(what);
+  }
+
+  /** Only comments and blanks may follow an address in angle brackets. */
+  #behind(text: string): void {
+    if (this.angle !== undefined && trimBlank(text) !== '')
+      this.#onDefect('something follows an address without a comma');
   }
 
   phrase(): string {
@@ -104,9 +154,11 @@ class Entry {
   }
 }
 
-/** White space around dots and @ is obsolete syntax; inside quotes it counts. */
+/** White space around dots and @ is obsolete syntax (RFC 5322 4.4); elsewhere, and inside quotes, it counts. */
 const withoutBlanks = (text: string): string =>
-  text.startsWith('"') || text.includes(' "') ? trimBlank(text) : text.replace(/[ \t]/g, '');
+  text.includes('"')
+    ? trimBlank(text)
+    : trimBlank(text.replace(/(?<![ \t])[ \t]+(?=[.@])/g, '').replace(/(?<=[.@])[ \t]+/g, ''));
 
 function plainEnd(value: string, at: number): number {
   const first = value[at];

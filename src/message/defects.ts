@@ -1,7 +1,6 @@
 // What can be wrong with a message, as one table: how bad it is, which rule it breaks, what to do. The scanners name
 // rows and places; nothing is repaired. Also collects them: hostile input repeats a defect a million times.
-
-export type Severity = 'error' | 'warning' | 'info';
+import type { Severity } from '../base/finding.ts';
 
 interface DefectRow {
   severity: Severity;

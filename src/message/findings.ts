@@ -1,24 +1,15 @@
 // What a reader should know about a message: the defects of all its parts as findings, and the rules for the whole header
 // (RFC 5322 3.6). Verdicts of authentication are not here.
 import { isAscii } from 'node:buffer';
+import type { Finding, Severity } from '../base/finding.ts';
 import { parseHeaderAddresses } from './addresses.ts';
 import { decodePart } from './body.ts';
 import { parseDate } from './date.ts';
-import { type Defect, DefectLog, defectTable, type Severity } from './defects.ts';
+import { type Defect, DefectLog, defectTable } from './defects.ts';
 import { fieldsNamed, type HeaderField } from './headers.ts';
 import { LineScan } from './lines.ts';
 import { allParts, type MimePart } from './mime.ts';
 import type { Hop } from './received.ts';
-
-export interface Finding {
-  /** Rule id, upper case. */
-  id: string;
-  severity: Severity;
-  /** One sentence; what it quotes of the message is untrusted. */
-  message: string;
-  rfc: string;
-  fix: string;
-}
 
 /** RFC 5321 6.3 asks for at least 100; real paths are under 20. */
 const hopsMany = 50;
@@ -54,9 +45,7 @@ export function messageFindings(
   const defects = [...lineDefects(bytes, root), ...partDefects(bytes, root), ...singletonDefects(root.fields), ...more];
   const findings = [...headerFindings(root.fields), ...pathFindings(path), ...mergeDefects(defects).map(defectFinding)];
   const rank: Record<Severity, number> = { error: 0, warning: 1, info: 2 };
-  return findings
-    .map((finding) => ({ ...finding, id: finding.id.toUpperCase() }))
-    .sort((a, b) => rank[a.severity] - rank[b.severity]);
+  return findings.sort((a, b) => rank[a.severity] - rank[b.severity]);
 }
 
 const defectFinding = ({ id, offset, count, detail }: Defect): Finding => {
@@ -64,7 +53,7 @@ const defectFinding = ({ id, offset, count, detail }: Defect): Finding => {
   const which = detail === null ? '' : ` (${detail})`;
   const times = count > 1 ? `, ${count} times` : '';
   return {
-    id,
+    id: id.toUpperCase(),
     severity: row.severity,
     message: `${row.text}${which}: byte ${offset}${times}`,
     rfc: row.rfc,
@@ -124,7 +113,7 @@ function mergeDefects(defects: readonly Defect[]): Defect[] {
 }
 
 const missing = (name: string, severity: Severity, fix: string): Finding => ({
-  id: `no-${name.toLowerCase()}`,
+  id: `NO-${name.toUpperCase()}`,
   severity,
   message: `the message has no ${name} field`,
   rfc: 'RFC 5322 3.6',
@@ -139,7 +128,7 @@ function headerFindings(fields: readonly HeaderField[]): Finding[] {
   if (!date) found.push(missing('Date', 'error', 'add the time when it was written'));
   else if (!parseDate(date.rawValue)) {
     found.push({
-      id: 'bad-date',
+      id: 'BAD-DATE',
       severity: 'error',
       message: `the Date is not a date: ${date.value.slice(0, 100)}`,
       rfc: 'RFC 5322 3.3',
@@ -151,7 +140,7 @@ function headerFindings(fields: readonly HeaderField[]): Finding[] {
   if (!id) found.push(missing('Message-ID', 'warning', 'let the sending program add a unique one'));
   else if (!/^<[^<>@\s]+@[^<>\s]+>$/.test(id.rawValue.slice(0, 998))) {
     found.push({
-      id: 'bad-message-id',
+      id: 'BAD-MESSAGE-ID',
       severity: 'warning',
       message: `the Message-ID is not one identifier in angle brackets: ${id.value.slice(0, 100)}`,
       rfc: 'RFC 5322 3.6.4',
@@ -167,7 +156,7 @@ function fromFindings(from: HeaderField, sender: boolean): Finding[] {
   if (addresses.length === 0) {
     return [
       {
-        id: 'bad-from',
+        id: 'BAD-FROM',
         severity: 'error',
         message: 'the From field holds no address',
         rfc: 'RFC 5322 3.6.2',
@@ -178,7 +167,7 @@ function fromFindings(from: HeaderField, sender: boolean): Finding[] {
   if (addresses.length > 1 && !sender) {
     return [
       {
-        id: 'from-without-sender',
+        id: 'FROM-WITHOUT-SENDER',
         severity: 'warning',
         message: `From names ${addresses.length} authors and no Sender says who sent it`,
         rfc: 'RFC 5322 3.6.2',
@@ -192,7 +181,7 @@ function fromFindings(from: HeaderField, sender: boolean): Finding[] {
   if (!first || !shown || shown.toLowerCase() === first.address.toLowerCase()) return [];
   return [
     {
-      id: 'from-name-address',
+      id: 'FROM-NAME-ADDRESS',
       severity: 'warning',
       message: `the name in From shows the address ${shown}, the message is from ${first.address}`,
       rfc: 'RFC 5322 3.4',
@@ -205,7 +194,7 @@ function pathFindings(path: readonly Hop[]): Finding[] {
   const found: Finding[] = [];
   if (path.length > hopsMany) {
     found.push({
-      id: 'many-hops',
+      id: 'MANY-HOPS',
       severity: 'error',
       message: `${path.length} Received fields: the message goes round in a loop`,
       rfc: 'RFC 5321 6.3',
@@ -215,7 +204,7 @@ function pathFindings(path: readonly Hop[]): Finding[] {
   for (const hop of path) {
     if (hop.delay !== null && hop.delay > slowHop) {
       found.push({
-        id: 'slow-hop',
+        id: 'SLOW-HOP',
         severity: 'warning',
         message: `hop ${hop.n} took ${Math.round(hop.delay / 60_000)} minutes`,
         rfc: 'RFC 5321 4.5.4',
@@ -224,7 +213,7 @@ function pathFindings(path: readonly Hop[]): Finding[] {
     }
     if (hop.skew !== null && hop.skew < -skewMax) {
       found.push({
-        id: 'clock-skew',
+        id: 'CLOCK-SKEW',
         severity: 'warning',
         message: `the clocks of hop ${hop.n} and the one before differ by at least ${Math.round(-hop.skew / 1000)} seconds`,
         rfc: 'RFC 5321 4.4',

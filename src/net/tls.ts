@@ -97,10 +97,10 @@ function clientFacts(socket: TLSSocket, options: TlsClientOptions): TlsFacts {
   return {
     ...layer(socket),
     ...verdict(socket, leaf, fingerprint, options),
-    subject: leaf ? oneLine(leaf.subject) : null,
-    issuer: leaf ? oneLine(leaf.issuer) : null,
-    validFrom: leaf ? new Date(leaf.validFrom).toISOString() : null,
-    validTo: leaf ? new Date(leaf.validTo).toISOString() : null,
+    subject: oneLine(leaf?.subject),
+    issuer: oneLine(leaf?.issuer),
+    validFrom: isoTime(leaf?.validFrom),
+    validTo: isoTime(leaf?.validTo),
     altNames: leaf?.subjectAltName?.split(', ') ?? [],
     fingerprint,
   };
@@ -166,5 +166,12 @@ const chainProblems: Record<string, [NonNullable<TlsFacts['cause']>, string]> = 
   ],
 };
 
-const oneLine = (name: string): string => name.split('\n').join(', ');
+/** Node gives undefined for an empty name (RFC 5280 4.1.2.6 allows one), whatever its types say. */
+const oneLine = (name: string | undefined): string | null => name?.split('\n').join(', ') ?? null;
+
+/** Null for what OpenSSL calls a bad time value. */
+const isoTime = (text: string | undefined): string | null => {
+  const time = text === undefined ? Number.NaN : Date.parse(text);
+  return Number.isNaN(time) ? null : new Date(time).toISOString();
+};
 const text = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause));

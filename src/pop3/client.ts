@@ -2,7 +2,7 @@
 // server pipelines. -ERR comes back as a value; a response that is early, malformed or too much is an error. Logging in is
 // in login.ts, the checks over STAT, LIST and UIDL are in survey.ts.
 import { peerText } from '../base/bytes.ts';
-import { asEhloError, type ErrorCode } from '../base/errors.ts';
+import { asEhloError, type EhloError, type ErrorCode } from '../base/errors.ts';
 import { type ClientDeadlines, pop3Limits } from '../base/limits.ts';
 import { Scrubber } from '../base/secret.ts';
 import type { TlsClientOptions, TlsFacts } from '../wire/channel.ts';
@@ -42,6 +42,16 @@ const windowSize = 64;
 const capabilityLines = 200;
 /** List lines that a transcript shows in full. */
 const shownLines = 100;
+
+/** What else listens on such ports, told from its first line. */
+const otherProtocols: [pattern: RegExp, name: string, hint: string][] = [
+  [/^[2-5]\d\d[ -]/, 'SMTP', 'check the port; "ehlo inspect smtp://host:port" and "ehlo send" speak SMTP'],
+  [/^\* (?:OK|PREAUTH|BYE)/, 'IMAP', 'check the port: POP3 is on 110 or 995'],
+  [/^HTTP\//, 'HTTP', 'check the port'],
+  [/^SSH-/, 'SSH', 'check the port'],
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: a TLS record's type and version (RFC 8446 5.1)
+  [/^[\x14-\x17]\x03[\x00-\x04]/, 'TLS', 'the server wants TLS from the first byte: use pop3s://'],
+];
 
 /** A body may take as long as it needs while it moves: RFC 1939 knows no limit, a drip is one. */
 const bodyPace = (deadlines: ClientDeadlines): Pace => ({
@@ -190,13 +200,19 @@ export class Pop3Client {
     this.wire.stage = stage;
     const text = await this.line(pop3Limits.responseLine, this.wire.clock.now() + withinMs);
     const response = parseResponse(text);
-    if (!response) throw this.#error('reply-malformed', `answered with neither +OK nor -ERR: ${text.slice(0, 80)}`);
+    if (!response) throw this.#notPop3(text);
     // What a refusal says is shown to people, and servers echo what they were given.
     return response.ok ? response : { ...response, text: this.scrubber.scrub(response.text) };
   }
 
-  /** One line as text. */
-  /** `shown` is how the line may be kept in the transcript; undefined keeps it as it is. */
+  #notPop3(text: string): EhloError {
+    const [, name, hint] = otherProtocols.find(([pattern]) => pattern.test(text)) ?? [];
+    const what =
+      name === undefined ? `neither +OK nor -ERR: ${text.slice(0, 80)}` : `what looks like ${name}, not POP3`;
+    return this.#error('reply-malformed', `answered with ${what}`, hint === undefined ? undefined : { hint });
+  }
+
+  /** One line as text. `shown` is how the line may be kept in the transcript; undefined keeps it as it is. */
   async line(limit: number, deadline: number, shown?: (text: string) => string): Promise<string> {
     return this.#text(this.wire.takeLine(limit) ?? (await this.wire.readLine(limit, deadline)), shown ?? asItIs);
   }

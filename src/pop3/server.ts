@@ -5,6 +5,7 @@ import { pop3Limits, smtpServerLimits, writeHighWater } from '../base/limits.ts'
 import type { Accounts } from '../sasl/sasl.ts';
 import type { TlsServerOptions } from '../wire/channel.ts';
 import { DotWriter } from '../wire/dot.ts';
+import { lastWordMs, type Shutdown } from '../wire/shutdown.ts';
 import type { Line, Wire } from '../wire/wire.ts';
 import {
   type Pop3Command,
@@ -29,6 +30,8 @@ export interface Pop3ServerOptions {
   limits?: Partial<typeof pop3Limits>;
   /** For APOP's timestamp and SASL: printable ASCII without `,<>@`, never the same twice. */
   nonce?: () => string;
+  /** Once requested, a session that has nothing more to say soon ends; nothing is deleted then. */
+  shutdown?: Shutdown;
 }
 
 type Phase = 'authorization' | 'transaction';
@@ -57,6 +60,7 @@ export const err = (text: string, code?: string): Pop3Response => ({ ok: false, 
 /** Resolves when the session is over, whoever ended it. Rejects only for bugs. */
 export async function servePop3(wire: Wire, options: Pop3ServerOptions): Promise<void> {
   const session = new Session(wire, options);
+  const unhook = options.shutdown?.onRequest(() => wire.nudge());
   try {
     await session.run();
     wire.close();
@@ -71,6 +75,7 @@ export async function servePop3(wire: Wire, options: Pop3ServerOptions): Promise
     } else wire.destroy();
     if (error.code === 'internal') throw thrown;
   } finally {
+    unhook?.();
     session.release();
   }
 }
@@ -147,7 +152,27 @@ class Session {
     const here = this.#wire.takeLine(limit);
     if (here) return here;
     await this.flush();
-    return this.#wire.readLine(limit, this.#wire.clock.now() + this.#limits.command);
+    const wire = this.#wire;
+    const deadline = wire.clock.now() + this.#limits.command;
+    while (!wire.ended) {
+      // Also before the first wait: it may have come while the replies went out.
+      const line = wire.takeLine(limit);
+      if (line) return line;
+      if (this.#options.shutdown?.requested) return this.#lastLine(limit);
+      await wire.input(deadline);
+    }
+    return wire.readLine(limit, deadline);
+  }
+
+  /** RFC 1939 3 has no word for a server that goes away; no deletion is done without QUIT. */
+  async #lastLine(limit: number): Promise<Line | undefined> {
+    const wire = this.#wire;
+    try {
+      return await wire.readLine(limit, wire.clock.now() + lastWordMs);
+    } catch (thrown) {
+      if (thrown instanceof EhloError && thrown.code === 'timeout') return undefined;
+      throw thrown;
+    }
   }
 
   async #command(line: Line): Promise<void> {

@@ -12,7 +12,7 @@ export function renderServer(report: ServerReport, style: Style): string {
   const out = [`${style('strong', 'server')}  ${safe(at)}\n\n`];
   if (report.banner !== null) out.push(`banner  ${safe(report.banner)}\n`);
   if (tls) {
-    const how = tls.how === 'implicit' ? 'from the first byte' : 'by STARTTLS';
+    const how = tls.how === 'implicit' ? 'from the first byte' : report.protocol === 'pop3' ? 'by STLS' : 'by STARTTLS';
     const verdict = tls.authorized
       ? style('good', 'verified')
       : style('warn', safe(`NOT verified: ${tls.error ?? ''}`));
@@ -28,7 +28,7 @@ export function renderServer(report: ServerReport, style: Style): string {
   } else if (report.banner !== null) out.push(`tls     ${style('warn', 'none')}\n`);
   const list = (names: string[] | null) => (names === null ? 'not asked' : names.length > 0 ? names.join(' ') : 'none');
   if (auth.plain || auth.tls) {
-    out.push(`auth    before TLS: ${safe(list(auth.plain))}   under TLS: ${safe(list(auth.tls))}\n`);
+    out.push(`auth    before TLS  ${safe(list(auth.plain))}\n`, `        under TLS   ${safe(list(auth.tls))}\n`);
   }
   if (report.extensions.length > 0) {
     out.push(

@@ -1,8 +1,9 @@
 // `inspect` of a message for people: what it is, its parts, its path, and what is wrong. One screen; everything that the
 // message says of itself goes through safe().
 import type { HopReport, MessageReport, MimeNode } from '../app/inspect-message.ts';
+import { renderFindings } from './findings.ts';
 import { clip, safe, safeLines } from './safe.ts';
-import type { Role, Style } from './style.ts';
+import type { Style } from './style.ts';
 import { type Cell, renderTable } from './table.ts';
 import { printDuration, printSize } from './units.ts';
 
@@ -10,6 +11,10 @@ import { printDuration, printSize } from './units.ts';
 const rowsMax = 100;
 const fieldMax = 120;
 const barMax = 10;
+/** So that a row of the tree or of the files fits into a usual terminal. */
+const nameMax = 32;
+/** Enough to tell files apart; JSON has the whole. */
+const hashShown = 16;
 
 const label = (name: string): string => name.padEnd(9);
 const indent = ' '.repeat(9);
@@ -59,7 +64,7 @@ function parts(root: MimeNode, style: Style): string {
         String(node.size),
         String(node.offset),
         short(node.encoding),
-        short(node.filename ?? ''),
+        clip(node.filename ?? '', nameMax),
       ]);
     }
     for (const part of node.parts) walk(part, depth + 1);
@@ -111,31 +116,21 @@ function attachments(report: MessageReport, style: Style): string {
   const shown = report.attachments.slice(0, rowsMax);
   const rows: Cell[][] = shown.map((one) => [
     one.part,
-    short(one.filename ?? '(no name)'),
+    clip(one.filename ?? '(no name)', nameMax),
     short(one.type),
     printSize(one.size),
-    { text: `sha256 ${one.sha256}`, role: 'dim' },
+    { text: `sha256 ${one.sha256.slice(0, hashShown)}…`, role: 'dim' },
     ...(one.savedAs === undefined ? [] : [`saved as ${one.savedAs}`]),
   ]);
   return titled('files', renderTable(rows, style), style) + more(report.attachments.length - shown.length, 'files');
 }
 
-const marks: Record<MessageReport['findings'][number]['severity'], [Role, string]> = {
-  error: ['bad', '!!'],
-  warning: ['warn', '! '],
-  info: ['dim', 'i '],
-};
-
 function findings({ findings: all, exit }: MessageReport, style: Style): string {
   const count = (severity: string): number => all.filter((one) => one.severity === severity).length;
-  const lines = all.slice(0, rowsMax).map(({ severity, message, rfc, fix }) => {
-    const [role, mark] = marks[severity];
-    return `${indent}${style(role, mark)} ${safe(message)} ${style('dim', `(${safe(rfc)})`)}\n${indent}   ${style('dim', `fix: ${safe(fix)}`)}\n`;
-  });
   const [errors, warnings] = [count('error'), count('warning')];
   const role = errors > 0 ? 'bad' : warnings > 0 ? 'warn' : 'good';
   const verdict = `${plural(errors, 'error')}, ${plural(warnings, 'warning')}`;
-  return `${style('strong', label('problems'))}${style(role, verdict)}   exit ${exit.code}\n${lines.join('')}${more(all.length - lines.length, 'findings')}`;
+  return `${style('strong', label('problems'))}${style(role, verdict)}   exit ${exit.code}\n${renderFindings(all, style)}`;
 }
 
 const plural = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;

@@ -55,31 +55,19 @@ function walkLines(report: RelayTestReport, style: Style): string[] {
   ].filter((fact) => fact !== '');
   const lines = [`DNS    ${safe(report.domain ?? '')}  MX   ${style('dim', safe(facts.join('   ')))}\n`];
   const width = Math.max(...report.mx.map((mx) => displayWidth(safe(mx.host))), 0);
-  for (const mx of report.mx) lines.push(...mxLines(mx, width, style));
-  const onHosts = new Set(report.mx.flatMap((mx) => mx.notes.map((note) => note.message)));
-  for (const finding of report.findings) {
-    const ofWalk = /^MX-|^DNS-|^HOST-ADDR/.test(finding.id);
-    if (ofWalk && !onHosts.has(finding.message)) lines.push(noteLine(finding, style));
-  }
+  for (const mx of report.mx) lines.push(mxLine(mx, width, style));
   return lines;
 }
 
-function mxLines(mx: MxReport, width: number, style: Style): string[] {
+function mxLine(mx: MxReport, width: number, style: Style): string {
   const addresses = mx.addresses.map(({ address }) => address).join('  ') || 'no address';
   const ttl = mx.addresses[0] ? `   ttl ${mx.addresses[0].ttl}${mx.addresses.every(({ ad }) => ad) ? ' AD' : ''}` : '';
-  return [
-    `${String(mx.preference).padStart(6)} ${padDisplay(safe(mx.host), width, 'left')}  ${safe(addresses)}${style('dim', ttl)}\n`,
-    ...mx.notes.map((note) => noteLine(note, style)),
-  ];
+  // Only the rules' names: their texts stand below, with what to do.
+  const notes = mx.notes.map(
+    ({ severity, id }) => `  ${style(marks[severity][0], `${marks[severity][1].trim()} ${id}`)}`,
+  );
+  return `${String(mx.preference).padStart(6)} ${padDisplay(safe(mx.host), width, 'left')}  ${safe(addresses)}${style('dim', ttl)}${notes.join('')}\n`;
 }
-
-const noteLine = (
-  note: { severity: keyof typeof marks; id: string; message: string; rfc?: string | null },
-  style: Style,
-): string => {
-  const [role, mark] = marks[note.severity];
-  return `       ${style(role, mark)} ${safe(note.message)}${note.rfc ? style('dim', ` (${safe(note.rfc)})`) : ''}\n`;
-};
 
 function hopLines(number: number, hop: HopReport, style: Style): string[] {
   const address = hop.address.includes(':') ? `[${hop.address}]:${hop.port}` : `${hop.address}:${hop.port}`;
@@ -125,7 +113,7 @@ function verdictLines(report: RelayTestReport, style: Style): string[] {
   const word = style(verdictRoles[verdict.status], verdict.status.toUpperCase());
   const tried =
     report.hops.length > 0
-      ? `   ${report.hops.filter((hop) => hop.verdict.status === 'deliverable').length} of ${report.hops.length} hops tried would take it`
+      ? `   ${report.hops.filter((hop) => hop.verdict.status === 'deliverable').length} of ${report.hops.length} tried ${report.hops.length === 1 ? 'address' : 'addresses'} usable`
       : '';
   const lines = [`verdict  ${word}${tried}   exit ${exit.code} (${exit.name})\n`, `         ${safe(verdict.text)}\n`];
   lines.push(renderFindings(report.findings, style));

@@ -8,9 +8,9 @@ import { mask, Scrubber } from '../base/secret.ts';
 import type { SaslClient } from '../sasl/sasl.ts';
 import type { TlsClientOptions, TlsFacts } from '../wire/channel.ts';
 import type { Wire } from '../wire/wire.ts';
-import { type Extensions, parseExtensions } from './extensions.ts';
+import { type Extensions, parseExtensions, printExtensions } from './extensions.ts';
 import { phases, type ReplyStage, verdictOf } from './phases.ts';
-import { type Reply, ReplyParser, replyFacts, replyLine, replyText } from './reply.ts';
+import { type Reply, ReplyParser, replyFacts, replyLine, replyText, strangerError } from './reply.ts';
 
 /** One exchange as a report shows it. */
 export interface Step {
@@ -48,6 +48,9 @@ export class SmtpClient {
   readonly #onStep: ((step: Step) => void) | undefined;
   readonly #scrubber: Scrubber;
   #sentAt = 0;
+  #offers: readonly string[] = [];
+  /** The lines of the last reply before scrubbing, for what the protocol needs of them: a password may be any word. */
+  #asReceived: readonly string[] = [];
   /** SCRAM's challenges hold what guesses at the password can be checked against; they are kept out of every record. */
   #maskChallenges = false;
 
@@ -58,6 +61,11 @@ export class SmtpClient {
     this.#onStep = options.onStep;
     this.#scrubber = wire.transcript?.scrubber ?? new Scrubber();
     this.#sentAt = wire.clock.now();
+  }
+
+  /** The extensions as a report shows them: without what the scrubber knows. */
+  get offers(): readonly string[] {
+    return this.#offers;
   }
 
   async greet(): Promise<Reply> {
@@ -71,11 +79,14 @@ export class SmtpClient {
    */
   async hello(name: string, fallback: 'helo' | 'none'): Promise<Reply> {
     this.extensions = new Map();
+    this.#offers = [];
     const verb = this.protocol === 'lmtp' ? 'LHLO' : 'EHLO';
     const answer = await this.ask('ehlo', `${verb} ${name}`);
-    if (answer.code === 250) this.extensions = parseExtensions(answer.lines);
-    const unknown = answer.code >= 500 && answer.code < 505;
-    if (!unknown || fallback === 'none' || this.protocol === 'lmtp') return answer;
+    if (answer.code === 250) {
+      this.extensions = parseExtensions(this.#asReceived);
+      this.#offers = printExtensions(parseExtensions(answer.lines));
+    }
+    if (!isUnknownCommand(answer) || fallback === 'none' || this.protocol === 'lmtp') return answer;
     return this.ask('ehlo', `HELO ${name}`);
   }
 
@@ -88,6 +99,7 @@ export class SmtpClient {
     try {
       const tls = await this.wire.startTls(options, this.deadlines.tlsHandshake);
       this.extensions = new Map();
+      this.#offers = [];
       return { answer, tls };
     } catch (thrown) {
       const error = asEhloError(thrown);
@@ -114,7 +126,7 @@ export class SmtpClient {
       if (round === authRounds) {
         throw this.wire.error('reply-unexpected', `${this.wire.peer} asks for more than ${authRounds} answers in AUTH`);
       }
-      const response = pending ?? (await this.#respond(mechanism, replyText(answer)));
+      const response = pending ?? (await this.#respond(mechanism, this.#asReceived.join(' ').trim()));
       pending = undefined;
       answer = await this.ask('auth', response.toString('base64'), '<secret>');
     }
@@ -133,7 +145,9 @@ export class SmtpClient {
       if (answer.code !== 250) return null;
       const deadline = this.wire.clock.now() + this.deadlines.quit;
       if ((await this.wire.readLine(replyLimits.line, deadline)) === undefined) return null;
-      return this.wire.error('reply-out-of-turn', `${this.wire.peer} sent one reply more than there were commands`);
+      return this.wire.error('reply-out-of-turn', `${this.wire.peer} sent one reply more than there were commands`, {
+        hint: outOfStep,
+      });
     } catch (thrown) {
       const error = asEhloError(thrown);
       return error.kind === 'protocol' ? error : null;
@@ -149,6 +163,10 @@ export class SmtpClient {
   /** Sends lines in one write. Throws when something is already waiting to be read: a reply before its command. */
   async say(stage: ReplyStage, lines: readonly string[], shown?: string): Promise<void> {
     this.wire.stage = stage;
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: what would end a line early
+    if (lines.some((line) => /[\x00\r\n]/.test(line))) {
+      throw new EhloError('internal', `a command at stage ${stage} would have held a line end; it was not sent`);
+    }
     if (this.wire.buffered > 0) await this.refuseEarly();
     this.#sentAt = this.wire.clock.now();
     for (const line of lines) {
@@ -180,10 +198,7 @@ export class SmtpClient {
       throw this.wire.error(
         'reply-unexpected',
         `${this.wire.peer} answered ${answer.code} while ${phases[stage].doing}`,
-        {
-          reply: replyFacts(answer),
-          hint: 'replies and commands are out of step, so nothing that this server says can be relied on',
-        },
+        { reply: replyFacts(answer), hint: outOfStep },
       );
     }
     return answer;
@@ -206,10 +221,7 @@ export class SmtpClient {
     throw this.wire.error(
       'reply-out-of-turn',
       `${this.wire.peer} sent a reply before its command: ${replyLine(answer)}`,
-      {
-        reply: replyFacts(answer),
-        hint: 'replies and commands are out of step, so nothing that this server says can be relied on',
-      },
+      { reply: replyFacts(answer), hint: outOfStep },
     );
   }
 
@@ -218,7 +230,8 @@ export class SmtpClient {
   }
 
   async #read(stage: ReplyStage): Promise<Reply> {
-    const deadline = this.wire.clock.now() + this.deadlines[phases[stage].deadline];
+    const allowed = this.deadlines[phases[stage].deadline];
+    const deadline = this.wire.clock.now() + allowed;
     const parser = new ReplyParser(stage === 'ehlo' ? replyLimits.ehloLines : replyLimits.lines);
     try {
       for (;;) {
@@ -231,6 +244,7 @@ export class SmtpClient {
         const answer = parser.push(line);
         if (!answer) continue;
         for (const quirk of parser.quirks) this.wire.info(`quirk: ${quirkText[quirk]}`);
+        this.#asReceived = answer.lines;
         this.lastReply = {
           code: answer.code,
           enhanced: answer.enhanced,
@@ -239,8 +253,28 @@ export class SmtpClient {
         return this.lastReply;
       }
     } catch (thrown) {
-      throw asEhloError(thrown).with({ stage: this.wire.stage, peer: this.wire.peer });
+      throw this.#noReply(asEhloError(thrown), allowed);
     }
+  }
+
+  /** Why no reply came, with the peer's words scrubbed: a line that is no reply may still echo a secret. */
+  #noReply(error: EhloError, allowed: number): EhloError {
+    const { wire } = this;
+    const atBanner = wire.stage === 'banner';
+    const silent = error.code === 'timeout' || error.code === 'lost';
+    const stranger = atBanner && silent ? strangerError(wire.peek(5).toString('latin1')) : undefined;
+    const found = stranger ?? error;
+    const message =
+      found.code === 'timeout'
+        ? `no complete answer from ${wire.peer} at stage ${wire.stage} within ${allowed} ms`
+        : this.#scrubber.scrub(found.message);
+    return new EhloError(found.code, message, {
+      side: found.side,
+      stage: found.stage ?? wire.stage,
+      peer: found.peer ?? wire.peer,
+      hint: found.hint ?? (atBanner && found.code === 'timeout' ? waitsForTls : undefined),
+      cause: found.cause,
+    });
   }
 
   /** Answers a challenge; one that makes no sense is cancelled with `*` (RFC 4954 4) before the error goes up. */
@@ -256,6 +290,12 @@ export class SmtpClient {
     }
   }
 }
+
+/** RFC 5321 4.2.4 and 4.3.2: the answers to a command that a server does not have. */
+export const isUnknownCommand = ({ code }: Reply): boolean => code >= 500 && code < 505;
+
+const outOfStep = 'replies and commands are out of step, so nothing that this server says can be relied on';
+const waitsForTls = 'a server that wants TLS from the first byte says nothing before it: try --tls implicit';
 
 const quirkText = {
   'bare-lf': 'the reply ended a line with LF alone',

@@ -107,12 +107,19 @@ const otherProtocols: [RegExp, string, string][] = [
   ],
 ];
 
-function malformed(text: string): EhloError {
+/** The error for a peer whose first bytes are those of another protocol; undefined for anything else. */
+export function strangerError(text: string): EhloError | undefined {
   for (const [pattern, name, hint] of otherProtocols) {
     if (pattern.test(text)) {
       return new EhloError('reply-malformed', `this looks like ${name}, not SMTP`, { side: 'remote', hint });
     }
   }
+  return undefined;
+}
+
+function malformed(text: string): EhloError {
+  const stranger = strangerError(text);
+  if (stranger) return stranger;
   const shown = text === '' ? 'an empty line' : JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}...` : text);
   return new EhloError('reply-malformed', `not an SMTP reply: ${shown}`, { side: 'remote' });
 }

@@ -1,18 +1,13 @@
 // AUTH on the server's side (RFC 4954): base64 and framing around a SASL mechanism. Which mechanism means what is sasl/'s
-// business; whether AUTH is in order here is server.ts's.
-import type { SmtpServerLimits } from '../base/limits.ts';
+// business; whether AUTH is in order here is server-order.ts's.
 import type { SaslServer, SaslStep } from '../sasl/sasl.ts';
 import type { Line } from '../wire/wire.ts';
 import { type Reply, reply } from './reply.ts';
 
-/** What the exchange needs from the session. */
-export interface AuthTalk {
-  limits: SmtpServerLimits;
-  /** Sends a 334 and brings the answer; undefined: the client is gone. */
-  challenge(text: string): Promise<Line | undefined>;
-}
+/** Sends a 334 with this text and brings the answer; undefined: the client is gone. */
+type Challenge = (text: string) => Promise<Line | undefined>;
 
-export type AuthOutcome = { identity: string } | Reply | undefined;
+type AuthOutcome = { identity: string } | Reply | undefined;
 
 const cancelled = reply(501, '5.7.0', 'authentication cancelled');
 const notBase64 = reply(501, '5.5.2', 'the response is not base64');
@@ -25,7 +20,11 @@ const base64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$
 const decode = (text: string): Buffer | undefined => (base64.test(text) ? Buffer.from(text, 'base64') : undefined);
 
 /** The identity, a refusal, or undefined where the client went away. */
-export async function serveAuth(server: SaslServer, initial: string | undefined, talk: AuthTalk): Promise<AuthOutcome> {
+export async function serveAuth(
+  server: SaslServer,
+  initial: string | undefined,
+  challenge: Challenge,
+): Promise<AuthOutcome> {
   // RFC 4954 4: "=" is an empty initial response, no word is none.
   const first = initial === undefined ? undefined : decode(initial === '=' ? '' : initial);
   if (initial !== undefined && first === undefined) return notBase64;
@@ -33,7 +32,7 @@ export async function serveAuth(server: SaslServer, initial: string | undefined,
   for (let round = 0; round < maxRounds; round++) {
     if (step.kind === 'done') return { identity: step.identity };
     if (step.kind === 'failed' && step.bytes === undefined) return failed;
-    const line = await talk.challenge((step.bytes ?? Buffer.alloc(0)).toString('base64'));
+    const line = await challenge((step.bytes ?? Buffer.alloc(0)).toString('base64'));
     if (line === undefined) return undefined;
     // XOAUTH2: the error as a last challenge; whatever the client answers, it has failed.
     if (step.kind === 'failed') return failed;

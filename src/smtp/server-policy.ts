@@ -5,6 +5,7 @@ import type { SmtpServerLimits } from '../base/limits.ts';
 import type { Accounts } from '../sasl/sasl.ts';
 import type { Delivery, EnvelopeParam, ReceivedEnvelope } from '../store/store.ts';
 import type { TlsServerOptions } from '../wire/channel.ts';
+import type { Shutdown } from '../wire/shutdown.ts';
 import type { Reply } from './reply.ts';
 
 /** A reply refuses; 421 also ends the session. Undefined accepts. A policy that need not wait should not be async. */
@@ -32,23 +33,6 @@ export interface ServerPolicy {
   data?(envelope: ReceivedEnvelope): PolicyAnswer;
   /** After the true end of data, before the message is stored. */
   message?(envelope: ReceivedEnvelope, message: { size: number }): PolicyAnswer;
-}
-
-/** How a server ends its sessions: idle ones at once with 421, others after their transaction. */
-export class Shutdown {
-  requested = false;
-  readonly #waiting = new Set<() => void>();
-
-  request(): void {
-    this.requested = true;
-    for (const run of this.#waiting) run();
-  }
-
-  /** Returns what takes the call back. */
-  onRequest(run: () => void): () => void {
-    this.#waiting.add(run);
-    return () => this.#waiting.delete(run);
-  }
 }
 
 export interface SmtpServerOptions {

@@ -2,6 +2,7 @@
 // the body, the verdict; told per recipient. It does not throw for what the peer does: a transaction always has an outcome,
 // and once the end of data went out and no verdict was read, that outcome is "unknown".
 import { asEhloError, EhloError } from '../base/errors.ts';
+import { writeHighWater } from '../base/limits.ts';
 import { DotWriter } from '../wire/dot.ts';
 import { type SmtpClient, turn } from './client.ts';
 import { type Envelope, envelopeCommands, type OutgoingMessage } from './envelope.ts';
@@ -158,10 +159,12 @@ class Transaction {
     };
     const lost = () => wire.ended && wire.buffered === 0;
     let sent = 0;
+    // A small message goes out with its end in one write. A large one waits until it is out: as long as the end of data has
+    // not left, nobody can have taken the message.
+    const last = source.bytes !== undefined && source.bytes.length <= writeHighWater;
     for await (const chunk of source.chunks()) {
       sent += chunk.length;
       const parts = writer.write(chunk);
-      const last = source.bytes !== undefined;
       if (last) parts.push(writer.end());
       if (wire.buffered > 0) return refused();
       if (lost()) throw wire.lost();
@@ -170,8 +173,8 @@ class Transaction {
       if (wire.congested && (await wire.flush(wire.clock.now() + stall)) === 'input' && !last) return refused();
     }
     if (!this.#dotSent) {
-      if (wire.congested && (await wire.flush(wire.clock.now() + stall)) === 'input') return refused();
-      if (wire.buffered > 0) return refused();
+      if ((await wire.flush(wire.clock.now() + stall)) === 'input') return refused();
+      if (lost()) throw wire.lost();
       this.#dotGoesOut(sent);
       wire.write(writer.end());
     }
@@ -216,6 +219,8 @@ class Transaction {
   async #endEmpty(): Promise<void> {
     this.#client.wire.write('.\r\n');
     this.#client.wire.transcript?.add('out', 'dot', '.');
+    // LMTP answers for each recipient: for none, not at all (RFC 2033 4.2).
+    if (this.#client.protocol === 'lmtp') return;
     const answer = await this.#client.hear('dot', '.');
     if (verdictOf('dot', answer) === 'yes') this.#notes.push('the server took a message without any recipient');
   }
@@ -260,8 +265,8 @@ class Transaction {
     if (!early) this.#client.wire.destroy();
     if (!this.#dotSent || this.#open().length === 0) return error;
     const doubt = { mayDuplicate: true, retryable: false };
-    if (error.kind !== 'lost' && error.kind !== 'timeout') return error.with(doubt);
-    const how = error.kind === 'lost' ? 'the connection was lost' : 'no verdict came';
+    const how = noVerdict[error.kind];
+    if (how === undefined) return error.with(doubt);
     return new EhloError(
       'outcome-unknown',
       `${how} after the end of data was sent to ${error.peer}: the message may have been accepted`,
@@ -269,6 +274,13 @@ class Transaction {
     );
   }
 }
+
+/** What kept the verdict away, where the peer broke no rule. */
+const noVerdict: Partial<Record<EhloError['kind'], string>> = {
+  lost: 'the connection was lost',
+  timeout: 'no verdict came',
+  interrupted: 'the run was interrupted',
+};
 
 const unknownHint =
   'look at the recipient or the server log for the Message-ID before sending again: it may arrive twice';

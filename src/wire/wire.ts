@@ -210,6 +210,8 @@ export class Wire {
         { hint: 'someone between here and the server may be injecting replies; do not send over this path' },
       );
     }
+    // The handshake would wait in vain: an end that was told already is not told again.
+    if (this.#ended) throw this.lost();
     this.tls = await this.#channel.startTls(options, deadlineMs);
     this.info(`TLS ${this.tls.protocol} ${this.tls.cipher}`);
     return this.tls;
@@ -222,14 +224,17 @@ export class Wire {
     this.#channel.end();
   }
 
-  /** Breaks the connection at once: queued bytes must not go out (half a message must not look whole). */
-  destroy(): void {
+  /**
+   * Breaks the connection at once: queued bytes must not go out (half a message must not look whole). `why` is then the
+   * error of whoever reads or writes.
+   */
+  destroy(why?: EhloError): void {
     this.#closed = true;
     this.#cancelTimer?.();
     this.#channel.destroy();
     // Whoever waits for input hears of it here: not every channel tells its own end, and the timer is gone.
     this.#ended = true;
-    this.#failure ??= new Error('the connection was broken off on this side');
+    this.#failure ??= why ?? new Error('the connection was broken off on this side');
     this.#wake?.();
   }
 
@@ -244,6 +249,7 @@ export class Wire {
 
   /** The error for a connection that ended where it must not. */
   lost(): EhloError {
+    if (this.#failure instanceof EhloError) return this.#failure.with({ stage: this.stage, peer: this.peer });
     const why = this.#failure ? ` (${causeText(this.#failure)})` : '';
     const half = this.#pending.length > 0 ? ' in the middle of a line' : '';
     return this.error('lost', `${this.peer} closed the connection${half} at stage ${this.stage}${why}`, {

@@ -26,9 +26,15 @@ interface Row {
   dialled: string[];
   status: string;
   exit: string;
+  /** One refused recipient, and nobody gets it. */
+  abort?: true;
+  /** Statuses of all recipients, where there is more than one. */
+  statuses?: string[];
 }
 
 const gone = 'S: 220 hi\nC: EHLO\nS: 250 hi\nC: MAIL\nR';
+const refusesSecond =
+  'S: 220 hi\nC: EHLO\nS: 250 hi\nC: MAIL\nS: 250 ok\nC: RCPT\nS: 250 ok\nC: RCPT\nS: 550 no\nC: RSET\nS: 250 ok\nC: QUIT\nS: 221 bye\nF';
 const lostVerdict = takes({ dot: 'R' });
 
 const rows: Row[] = [
@@ -80,6 +86,23 @@ const rows: Row[] = [
     dialled: ['127.0.0.2', '127.0.0.3'],
     status: 'accepted',
     exit: 'OK',
+  },
+  {
+    name: 'a host whose EHLO fails is that host alone',
+    hosts: { '127.0.0.2': ['S: 220 hi\nC: EHLO\nS: 550 no\nC: QUIT\nS: 221 bye\nF'], '127.0.0.3': [takes()] },
+    dialled: ['127.0.0.2', '127.0.0.3'],
+    status: 'accepted',
+    exit: 'OK',
+  },
+  {
+    name: 'all or nobody: who was not refused is not sent to elsewhere',
+    to: 'b@y.test,c@y.test',
+    abort: true,
+    hosts: { '127.0.0.2': [refusesSecond], '127.0.0.3': [takes()] },
+    dialled: ['127.0.0.2'],
+    status: 'deferred',
+    statuses: ['deferred', 'rejected'],
+    exit: 'REJECTED',
   },
   {
     name: 'a loss before the end of data goes on',
@@ -144,14 +167,20 @@ for (const row of rows) {
     const delivered = await deliver(
       {
         connection,
-        envelope: { from: 'a@x.test', to: [{ address: row.to ?? 'b@y.test' }] },
+        envelope: { from: 'a@x.test', to: (row.to ?? 'b@y.test').split(',').map((address) => ({ address })) },
         message: { source: bytesSource(Buffer.from('Subject: hi\r\n\r\nhi\r\n')), eightBit: false, utf8Headers: false },
-        onReject: 'continue',
+        onReject: row.abort ? 'abort' : 'continue',
         pipelining: true,
       },
       ports,
       { resolver: () => resolverFor(connection, ports), scrubber: new Scrubber() },
     );
+    if (row.statuses) {
+      assert.deepEqual(
+        delivered.recipients.map(({ status }) => status),
+        row.statuses,
+      );
+    }
     assert.deepEqual(
       {
         dialled: dialled.map((one) => one.address),

@@ -297,6 +297,48 @@ test('a command that cannot be started is an error; one that outlives its time i
   assert.deepEqual(endless.seen[0]?.killed, ['SIGTERM', 'SIGKILL']);
 });
 
+test('a signal before the command has ended is no success, whatever the command makes of it', async () => {
+  for (const code of [0, 5, undefined]) {
+    const child = childLab();
+    const { start, clock } = lab({ runChild: child.runChild });
+    const { stop, finished } = await start({ command: { words: ['x'], stdout: 'inherit' } });
+    stop('signal', new EhloError('terminated', 'ended by SIGTERM'));
+    await settled();
+    assert.deepEqual(child.seen[0]?.killed, ['SIGTERM']);
+    if (code !== undefined) child.exit(code);
+    await clock.advance(2000);
+    const report = await finished;
+    assert.deepEqual(
+      [report.ok, report.exit, report.error?.code],
+      [false, { code: 143, name: 'SIGTERM' }, 'terminated'],
+    );
+  }
+});
+
+test('what was left undone is said; a signal with nothing left to do is success', async () => {
+  const late = lab();
+  const missing = await late.start({ exitAfter: 2, withinMs: 5000 });
+  await late.clock.advance(5000);
+  assert.equal((await missing.finished).error?.message, '0 of 2 messages came in the time of --within');
+  const plain = await lab().start();
+  plain.stop('signal', new EhloError('interrupted', 'interrupted by SIGINT'));
+  assert.deepEqual((await plain.finished).exit, { code: 0, name: 'OK' });
+});
+
+test('an idle POP3 session does not hold up the end; one that goes on may say QUIT', async () => {
+  const { start, connect, clock } = lab();
+  const { ready, stop, finished } = await start();
+  const idle = await connect(ready.pop3?.port);
+  const active = await connect(ready.pop3?.port);
+  await active.say('USER b@y.test\r\nPASS x\r\n');
+  stop('signal');
+  await settled();
+  assert.match(await active.say('STAT\r\nQUIT\r\n'), /^\+OK 0 0\r\n\+OK bye/);
+  await clock.advance(400);
+  assert.equal(idle.ended(), true);
+  await finished;
+});
+
 test('a listener that cannot be had closes the others; so does a zone that cannot be read', async () => {
   const { start, accepting } = lab();
   await assert.rejects(start({ pop3: { host: '127.0.0.1', port: 1 } }), { code: 'cannot-create' });

@@ -90,7 +90,9 @@ test('a file or - is a message, a URL or host:port a server, and a domain says w
   for (const target of ['smtp://127.0.0.1', '127.0.0.1:26', '[::1]:25'])
     await fails(inspect(target), 'connect-failed', /nobody/);
   await fails(inspect('mail.eml', { as: 'server' }), 'connect-failed', /nobody/);
-  await fails(inspect('pop3://127.0.0.1'), 'usage', /pop3 server cannot be inspected/);
+  await fails(inspect('pop3://127.0.0.1'), 'connect-failed', /nobody/);
+  await fails(inspect('mx:example.com'), 'usage', /does not name one server/);
+  await fails(inspect('nosuch.eml', { failOn: 'never' }), 'usage', /--fail-on/);
   await fails(inspect('example.com'), 'usage', /domain.*relay-test example\.com/);
   await fails(inspect('mail.eml', { as: 'domain' }), 'usage', /domain/);
   await fails(inspect('example.com', { as: 'message' }), 'no-input', /not there/);

@@ -67,9 +67,20 @@ test('a Maildir store keeps the message over a restart, for POP3', async () => {
   assert.match(second.stdout, /\+OK 1 25\r\n/);
 });
 
-test('--exit-after that is not reached is exit 1', async () => {
-  const ran = await runMain(['serve', '--json', '--exit-after', '1', '--within', '10ms']);
+test('--exit-after that is not reached is exit 1, and says so', async () => {
+  const ran = await runMain(['serve', '-q', '--exit-after', '1', '--within', '10ms']);
   assert.equal(ran.code, 1);
+  assert.equal(ran.stderr, 'ehlo: 0 of 1 messages came in the time of --within\n');
+});
+
+test('SIGTERM ends the command too, and is no success: exit 143, in the JSON as well', async () => {
+  const ran = await runMain(
+    ['serve', '--json', '--', process.execPath, '-e', 'console.log("at work"); setInterval(() => {}, 1000)'],
+    { on: { text: 'at work', act: (child) => child.kill('SIGTERM') } },
+  );
+  assert.equal(ran.code, 143, ran.stderr);
+  const end = lines(ran.stdout).at(-1);
+  assert.deepEqual([end?.['event'], end?.['exit'], end?.['child']], ['end', { code: 143, name: 'SIGTERM' }, 143]);
 });
 
 const usage: [string, string[], number][] = [

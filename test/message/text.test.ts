@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { parseHeaderAddresses } from '../../src/message/addresses.ts';
+import { EhloError } from '../../src/base/errors.ts';
+import { headerMailboxes, parseHeaderAddresses } from '../../src/message/addresses.ts';
 import { parseDate, printDate } from '../../src/message/date.ts';
 import { decodeWords, encodeWords } from '../../src/message/encoded-words.ts';
 import { parseParams } from '../../src/message/params.ts';
@@ -209,6 +210,11 @@ test('law: any text has parameters, addresses, a date or none, and a Received re
       decodeWords(text);
       parseParams(text);
       parseHeaderAddresses(text);
+      try {
+        headerMailboxes('To', text);
+      } catch (thrown) {
+        assert.ok(thrown instanceof EhloError, String(thrown));
+      }
       parseDate(text);
       parseReceived(text);
     }),

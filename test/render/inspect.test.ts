@@ -33,7 +33,7 @@ test('the screen names the message, its parts with offsets, its path and what is
   const tree = (await shown(readFileSync(new URL('tree.eml', folder)))).report;
   assert.match(tree, /2 {2,}application\/pdf +145 +545 {2}base64 +a\.pdf/);
   const bad = (await shown(readFileSync(new URL('bad-header.eml', folder)))).report;
-  assert.match(bad, /!! lines end in LF without CR: byte 230 \(RFC 5322 2\.3\)\n +fix: /);
+  assert.match(bad, /^!! BARE-LF +lines end in LF without CR: byte 230 \(RFC 5322 2\.3\)\n +fix +end /m);
 });
 
 test('nothing of the messages in test/mail reaches the terminal raw', async () => {

@@ -9,9 +9,11 @@ import { clientDeadlines } from '../../src/base/limits.ts';
 import { SmtpClient } from '../../src/smtp/client.ts';
 import { verdictOf } from '../../src/smtp/phases.ts';
 import { transaction } from '../../src/smtp/transaction.ts';
+import type { Channel } from '../../src/wire/channel.ts';
 import { memoryPair } from '../../src/wire/memory.ts';
 import { Transcript } from '../../src/wire/transcript.ts';
 import { Wire } from '../../src/wire/wire.ts';
+import { fakeClock } from '../support/clock.ts';
 import { scriptedPeer } from '../support/scripted.ts';
 
 /** Short where the row is about silence; long enough elsewhere for a busy machine. */
@@ -380,4 +382,60 @@ test('a bare line end in the message is refused with its offset and the end of d
   const result = await deliver(script, { body: 'Subject: hi\r\n\r\nbare\nline\r\n' });
   assert.equal(result.error, 'bare-line-end');
   assert.ok(!result.sent.includes('\r\n.\r\n'));
+});
+
+test('a server that never reads the rest of a large message has not got it', async () => {
+  const [ours, theirs] = memoryPair();
+  scriptedPeer(theirs, `${oneByOne}S: 354 go\nW`).finished.catch(() => {});
+  let full = false;
+  const never: Channel = {
+    peer: ours.peer,
+    attach: (sink) => ours.attach(sink),
+    // The kernel takes no more: nobody says that the bytes are out.
+    write: (bytes, done) => {
+      full ||= bytes.length > 100_000;
+      if (!full) ours.write(bytes, done);
+    },
+    pause: () => ours.pause(),
+    resume: () => ours.resume(),
+    startTls: (options, deadlineMs) => ours.startTls(options, deadlineMs),
+    end: () => ours.end(),
+    destroy: () => ours.destroy(),
+  };
+  const client = new SmtpClient(new Wire(never, systemClock), {
+    deadlines: { ...clientDeadlines, writeStall: 20 },
+    protocol: 'smtp',
+  });
+  await client.greet();
+  await client.hello('client.test', 'none');
+  const outcome = await transaction(
+    client,
+    { from: 'a@x.test', to: [{ address: 'b@y.test' }] },
+    { source: bytesSource(Buffer.from('text of a line\r\n'.repeat(50_000))), eightBit: false, utf8Headers: false },
+    { onReject: 'continue', pipelining: true },
+  );
+  assert.deepEqual([outcome.error?.code, outcome.recipients[0]?.status], ['timeout', 'deferred']);
+});
+
+test('a reply that never ends is late by the whole time that it had, not by its last wait', async () => {
+  const [ours, theirs] = memoryPair();
+  const clock = fakeClock();
+  theirs.attach({ data() {}, end() {} });
+  const client = new SmtpClient(new Wire(ours, clock), { deadlines: clientDeadlines, protocol: 'smtp' });
+  const greeted = client.greet().catch((error) => error);
+  for (let at = 0; at < 70; at++) {
+    theirs.write(Buffer.from('2'), () => {});
+    await clock.advance(1000);
+  }
+  const error = await greeted;
+  assert.equal(error.code, 'timeout');
+  assert.match(error.message, /within 60000 ms$/);
+});
+
+test('a command with a line end in it never goes out', async () => {
+  const [ours, theirs] = memoryPair();
+  const peer = scriptedPeer(theirs, 'W');
+  const client = new SmtpClient(new Wire(ours, systemClock), { deadlines: clientDeadlines, protocol: 'smtp' });
+  await assert.rejects(client.hello('x\r\nMAIL FROM:<>', 'none'), { code: 'internal' });
+  assert.equal(peer.received(), '');
 });

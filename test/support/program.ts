@@ -22,19 +22,22 @@ export interface RunOptions {
   keepInput?: boolean;
   /** Called once this text has been seen on stdout or stderr. */
   on?: { text: string; act: (child: ReturnType<typeof spawn>) => void };
+  /** Called with the child at once. */
+  started?: (child: ReturnType<typeof spawn>) => void;
   /** A shell line in which "$EHLO" runs the program. */
   shell?: string;
 }
 
 let probe: Promise<string> | undefined;
+let main: Promise<string> | undefined;
 
 /** Bundled once: starting TypeScript for each run would be most of the time. */
-async function probeFile(): Promise<string> {
+async function bundled(entry: string): Promise<string> {
   const directory = mkdtempSync(join(tmpdir(), 'ehlo-test-'));
   process.on('exit', () => rmSync(directory, { recursive: true, force: true }));
   await build({
     absWorkingDir: root,
-    entryPoints: ['test/cli/probe.ts'],
+    entryPoints: { program: entry },
     outdir: directory,
     outExtension: { '.js': '.mjs' },
     bundle: true,
@@ -44,12 +47,18 @@ async function probeFile(): Promise<string> {
     banner: { js: "import{createRequire as __cr}from'node:module';const require=__cr(import.meta.url);" },
     logLevel: 'error',
   });
-  return join(directory, 'probe.mjs');
+  return join(directory, 'program.mjs');
 }
 
 export async function runProbe(args: string[], options: RunOptions = {}): Promise<Ran> {
-  probe ??= probeFile();
+  probe ??= bundled('test/cli/probe.ts');
   return run([await probe], args, options);
+}
+
+/** The real entry, bundled from the sources of now: for tables of many runs. */
+export async function runBundled(args: string[], options: RunOptions = {}): Promise<Ran> {
+  main ??= bundled('src/cli/main.ts');
+  return run([await main], args, options);
 }
 
 export const runMain = (args: string[], options: RunOptions = {}): Promise<Ran> =>
@@ -63,6 +72,7 @@ function run(program: string[], args: string[], options: RunOptions): Promise<Ra
     const child = options.shell
       ? spawn('/bin/bash', ['-c', options.shell], { cwd: root, env: { ...env, EHLO: words.join(' ') } })
       : spawn(process.execPath, [...program, ...args], { cwd: root, env });
+    options.started?.(child);
     let stdout = '';
     let stderr = '';
     let acted = false;

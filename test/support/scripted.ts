@@ -4,7 +4,8 @@
 //   M            reads a message up to CRLF.CRLF
 //   F / R        closes (FIN) / resets the connection
 //   W            does nothing more; the peer waits in vain
-import type { Channel } from '../../src/wire/channel.ts';
+//   T            puts TLS on, as the server
+import type { Channel, TlsServerOptions } from '../../src/wire/channel.ts';
 
 export interface ScriptedPeer {
   /** Everything the other side sent, as latin1. */
@@ -13,7 +14,7 @@ export interface ScriptedPeer {
   finished: Promise<void>;
 }
 
-export function scriptedPeer(channel: Channel, script: string): ScriptedPeer {
+export function scriptedPeer(channel: Channel, script: string, tls?: TlsServerOptions): ScriptedPeer {
   let inbox = '';
   let all = '';
   let ended = false;
@@ -57,6 +58,7 @@ export function scriptedPeer(channel: Channel, script: string): ScriptedPeer {
       else if (step === 'F') channel.end();
       else if (step === 'R') channel.destroy();
       else if (step === 'W') return;
+      else if (step === 'T' && tls) await channel.startTls(tls, 10_000);
       else throw new Error(`no such step: ${step}`);
     }
   };

@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import type { CommandModule } from '../command.ts';
 import { introduce } from '../help.ts';
+import { showError } from '../show-error.ts';
 
 export const demoCommand: CommandModule = {
   define(command: Command): void {
@@ -37,10 +38,8 @@ export const demoCommand: CommandModule = {
     );
     if (format === 'json') stdout.write(jsonDocument(report));
     else if (format === 'ndjson') stdout.write(jsonLine({ event: 'report', ...report }));
-    else if (error) {
-      const { renderError } = await import('../../render/error.ts');
-      context.stderr.write(renderError(error, context.stderr.style));
-    } else if (verbosity >= 0) stdout.write(`${stdout.style('good', `all ${report.steps.length} steps held`)}\n`);
+    else if (error) await showError(error, context);
+    else if (verbosity >= 0) stdout.write(`${stdout.style('good', `all ${report.steps.length} steps held`)}\n`);
     return report.exit.code;
   },
 };

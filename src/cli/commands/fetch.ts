@@ -9,6 +9,7 @@ import type { CommandModule, Context } from '../command.ts';
 import { introduce } from '../help.ts';
 import { type OptionValues, optionValues } from '../option-values.ts';
 import { addConnectionOptions, parseConnection } from '../options.ts';
+import { showError } from '../show-error.ts';
 
 const actions: readonly FetchAction[] = ['list', 'get', 'top', 'stat', 'delete'];
 const formats = ['eml', 'maildir', 'raw'] as const;
@@ -206,7 +207,8 @@ async function show(report: FetchReport, error: EhloError | null, plan: Plan, co
   if (plan.target !== undefined && report.mailbox && verbosity >= 0) {
     stdout.write(renderFetched(report, plan.target, stdout.style));
   }
+  const shows = plan.action === 'get' && plan.target === undefined;
+  if (shows && !error && report.messages.length === 0 && verbosity >= 0) stderr.write('no messages in the mailbox\n');
   if (!error) return;
-  const { renderError } = await import('../../render/error.ts');
-  stderr.write(renderError(error, stderr.style));
+  await showError(error, context);
 }

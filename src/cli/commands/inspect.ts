@@ -3,12 +3,12 @@ import type { Command } from 'commander';
 import type { MessageReport, OpenMessage } from '../../app/inspect-message.ts';
 import type { ByteSource } from '../../base/bytes.ts';
 import { EhloError } from '../../base/errors.ts';
+import { type FailOn, failOnWords } from '../../base/finding.ts';
 import type { CommandModule, Context } from '../command.ts';
 import { introduce } from '../help.ts';
 import { type OptionValues, optionValues } from '../option-values.ts';
 import { addConnectionOptions, parseConnection } from '../options.ts';
 
-const severities = ['warn', 'error'] as const;
 const kinds = ['message', 'domain', 'server'] as const;
 
 type Target = { kind: 'message'; source: ByteSource } | { kind: 'domain' | 'server'; name: string };
@@ -21,9 +21,13 @@ export const inspectCommand: CommandModule = {
       { line: 'ehlo inspect --part 1.2 message.eml > picture.png', says: 'one part, decoded' },
       { line: 'ehlo inspect --save-attachments out message.eml', says: 'all attachments, under names that are safe' },
       { line: 'ehlo inspect smtp://mail.example.org:25', says: 'a server: banner, extensions, TLS, logins, times' },
+      { line: 'ehlo inspect pop3s://pop.example.org', says: 'the same for a POP3 server; nobody logs in' },
       { line: 'ehlo inspect --fail-on warn --json message.eml', says: 'in CI: exit 1 when anything is wrong' },
     ]);
-    command.argument('<target>', 'a message (a file, or - for standard input), or a server URL');
+    command.argument(
+      '<target>',
+      'a message (a file, or - for standard input), or a server URL (smtp, smtps, lmtp, pop3, pop3s)',
+    );
     command
       .optionsGroup('Target:')
       .option('--as <message|domain|server>', 'what the target is, where that is not plain')
@@ -38,9 +42,10 @@ export const inspectCommand: CommandModule = {
 
   async run([target = ''], raw, context) {
     const options = optionValues(raw);
+    const failOn = options.oneOf('fail-on', failOnWords);
     const found = await targetOf(target, options.oneOf('as', kinds), context);
-    if (found.kind === 'message') return runMessage(found.source, options, context);
-    if (found.kind === 'server') return runServer(found.name, raw, options, context);
+    if (found.kind === 'message') return runMessage(found.source, options, failOn, context);
+    if (found.kind === 'server') return runServer(found.name, raw, failOn, context);
     throw noDomainsYet(found.name);
   },
 };
@@ -48,11 +53,12 @@ export const inspectCommand: CommandModule = {
 async function runServer(
   target: string,
   raw: Record<string, unknown>,
-  options: OptionValues,
+  failOn: FailOn | undefined,
   context: Context,
 ): Promise<number> {
-  const failOn = options.oneOf('fail-on', severities);
-  const connection = await parseConnection({ ...raw, server: target }, context);
+  // Nobody logs in, so nobody is asked for a password.
+  const scheme = /:(?:110|995)$/.test(target) ? 'pop3' : 'smtp';
+  const connection = await parseConnection({ ...raw, server: target, auth: 'none' }, context, { scheme });
   const { server } = connection;
   if (!server) throw new EhloError('usage', 'no server was given', { hint: 'write smtp://host:port' });
   const [{ inspectServer }, { renderEvent }] = await Promise.all([
@@ -72,9 +78,11 @@ async function runServer(
     await writeJson(report, context);
     return report.exit.code;
   }
-  const { renderServer } = await import('../../render/inspect-server.ts');
-  if (verbosity >= 0) stdout.write(renderServer(report, stdout.style));
   // What was learned before it broke is worth showing; then main says what broke.
+  if (verbosity >= 0 && (report.banner !== null || report.tls)) {
+    const { renderServer } = await import('../../render/inspect-server.ts');
+    stdout.write(renderServer(report, stdout.style));
+  }
   if (error) throw error;
   return report.exit.code;
 }
@@ -88,7 +96,7 @@ const noDomainsYet = (name: string): EhloError =>
 /** A URL is a server, what is there as a file a message; a name that is no file may be a server or a domain. */
 async function targetOf(name: string, as: (typeof kinds)[number] | undefined, context: Context): Promise<Target> {
   if (as === 'domain' || as === 'server') return { kind: as, name };
-  if (as === undefined && /^[a-z][a-z0-9+.-]*:\/\//i.test(name)) return { kind: 'server', name };
+  if (as === undefined && /^(?:[a-z][a-z0-9+.-]*:\/\/|mx:|lmtp\+unix:)/i.test(name)) return { kind: 'server', name };
   try {
     return { kind: 'message', source: await context.ports.files.read(name) };
   } catch (thrown) {
@@ -100,8 +108,12 @@ async function targetOf(name: string, as: (typeof kinds)[number] | undefined, co
   }
 }
 
-async function runMessage(source: ByteSource, options: OptionValues, context: Context): Promise<number> {
-  const failOn = options.oneOf('fail-on', severities);
+async function runMessage(
+  source: ByteSource,
+  options: OptionValues,
+  failOn: FailOn | undefined,
+  context: Context,
+): Promise<number> {
   const part = options.text('part');
   const directory = options.text('save-attachments');
   const { inspectMessage, openMessage } = await import('../../app/inspect-message.ts');

@@ -1,13 +1,15 @@
 // `ehlo relay-test`: names the target, shows the report. The work is in app/relay-test.ts.
 import type { Command } from 'commander';
+import type { ServerUrl } from '../../app/connection.ts';
 import type { RelayTarget, RelayTestRequest } from '../../app/relay-test.ts';
 import { parseMailbox } from '../../base/address.ts';
+import { parseDomain } from '../../base/domain.ts';
 import { EhloError } from '../../base/errors.ts';
 import type { CommandModule } from '../command.ts';
 import { introduce } from '../help.ts';
 import { optionValues } from '../option-values.ts';
 import { addConnectionOptions, collect, parseConnection } from '../options.ts';
-import { parseServerUrl } from '../server-url.ts';
+import { parseServerUrl, printServerUrl } from '../server-url.ts';
 
 const stops = { ehlo: 'ehlo', tls: 'starttls', mail: 'mail', rcpt: 'rcpt', data: 'data' } as const;
 
@@ -42,18 +44,23 @@ export const relayTestCommand: CommandModule = {
 
   async run([written = ''], raw, context) {
     const options = optionValues(raw);
-    const connection = await parseConnection(raw, context);
     const { target, server } = targetOf(written);
+    if (server && options.text('server') !== undefined) {
+      throw new EhloError('usage', 'the target and --server both name a server', { hint: 'give one of them' });
+    }
+    const connection = await parseConnection(server ? { ...raw, server: written } : raw, context);
+    if (connection.server && !speaksSmtp(connection.server)) throw noSmtp(connection.server);
     const from = options.text('from') ?? '<>';
     if (from !== '<>') options.check('from', from, parseMailbox);
     const request: RelayTestRequest = {
-      connection: server ? { ...connection, server } : { ...connection },
+      connection,
       target,
-      written,
+      // A password in the URL is nobody's business.
+      written: server?.password ? printServerUrl(server) : written,
       from: from === '<>' ? '' : from,
       stopAt: stops[options.oneOf('stop-at', ['ehlo', 'tls', 'mail', 'rcpt', 'data']) ?? 'rcpt'],
       allHosts: options.flag('all-hosts'),
-      localDomains: options.list('local-domain'),
+      localDomains: options.list('local-domain').map((text) => options.check('local-domain', text, parseDomain)),
       ignore: options.list('ignore'),
       failOn: options.oneOf('fail-on', ['warn', 'error']),
     };
@@ -93,18 +100,27 @@ export const relayTestCommand: CommandModule = {
   },
 };
 
+const speaksSmtp = ({ scheme }: ServerUrl): boolean => scheme !== 'pop3' && scheme !== 'pop3s';
+
+const noSmtp = ({ scheme }: ServerUrl): EhloError =>
+  new EhloError('usage', `relay-test speaks SMTP and LMTP, not ${scheme}`, {
+    hint: 'give an address, a domain, or smtp://host:port',
+  });
+
+/** An address may hold a colon too, in its literal: `a@[IPv6:::1]`. */
+const serverForm = /^[a-z][a-z0-9+.-]*:\/\/|^lmtp\+unix:|^[^@]+:\d+$|^\[[^@\]]*:[^@\]]*\]$/i;
+
 /** A URL or host:port is a server; with an @ it is an address; anything else a domain. */
-function targetOf(written: string): { target: RelayTarget; server?: ReturnType<typeof parseServerUrl> } {
-  if (/^[a-z+]+:\/\//i.test(written) || /:\d+$/.test(written) || /^\[.*\]$/.test(written)) {
+function targetOf(written: string): { target: RelayTarget; server?: ServerUrl } {
+  if (serverForm.test(written)) {
     const server = parseServerUrl(written, 'smtp');
-    if (!['smtp', 'smtps', 'lmtp', 'lmtp+unix'].includes(server.scheme)) {
-      throw new EhloError('usage', `relay-test speaks SMTP; ${written} is not an SMTP server`);
-    }
+    if (server.scheme === 'mx' || !speaksSmtp(server)) throw noSmtp(server);
     return { target: { kind: 'server' }, server };
   }
   if (written.includes('@')) {
     parseMailbox(written);
     return { target: { kind: 'address', address: written } };
   }
+  parseDomain(written);
   return { target: { kind: 'domain', domain: written } };
 }

@@ -1,12 +1,14 @@
 // `ehlo send`: options to a request, the report to the terminal. The work is in app/send.ts.
 import type { Command } from 'commander';
 import { type AttachmentInput, type MessageInput, parseNotify, type TextInput } from '../../app/outgoing.ts';
+import { forbiddenCharacter } from '../../base/domain.ts';
 import { EhloError } from '../../base/errors.ts';
-import type { EsmtpParam } from '../../smtp/params.ts';
+import { type EsmtpParam, printParams } from '../../smtp/params.ts';
 import type { CommandModule, Context } from '../command.ts';
 import { introduce } from '../help.ts';
 import { type OptionValues, optionValues } from '../option-values.ts';
 import { addConnectionOptions, collect, parseConnection } from '../options.ts';
+import { showError } from '../show-error.ts';
 
 export const sendCommand: CommandModule = {
   define(command: Command): void {
@@ -138,8 +140,7 @@ async function show(report: Result['report'], error: EhloError | null, print: Pr
     context.stdout.write(renderSend(report, context.stdout.style, context.verbosity > 1));
   }
   if (!error) return;
-  const { renderError } = await import('../../render/error.ts');
-  context.stderr.write(renderError(error, context.stderr.style) + renderFate(report));
+  await showError(error, context, renderFate(report));
 }
 
 /** Options that make a message, and so have no say in one that is sent as it is. */
@@ -172,15 +173,25 @@ function messageInput(args: string[], options: OptionValues, context: Context, u
     raw: raw === undefined ? undefined : { path: raw, fixEol: options.flag('fix-eol') },
     notify: options.parsed('dsn', parseNotify),
     ret: options.oneOf('dsn-ret', ['full', 'hdrs']),
-    envid: options.text('envid'),
-    mailParams: options.list('mail-param').map(param),
-    rcptParams: options.list('rcpt-param').map(param),
+    envid: options.parsed('envid', visible),
+    mailParams: options.list('mail-param').map((text) => options.check('mail-param', text, param)),
+    rcptParams: options.list('rcpt-param').map((text) => options.check('rcpt-param', text, param)),
   };
 }
 
 function param(text: string): EsmtpParam {
-  const [keyword = '', value] = text.split(/=(.*)/s);
-  return { keyword: keyword.toUpperCase(), ...(value === undefined ? {} : { value }) };
+  const [keyword = '', value] = visible(text).split(/=(.*)/s);
+  const made = { keyword: keyword.toUpperCase(), ...(value === undefined ? {} : { value }) };
+  // Refuses what cannot stand in a command, before anything is connected to.
+  printParams([made]);
+  return made;
+}
+
+/** A control character in a command would begin another one. */
+function visible(text: string): string {
+  const found = forbiddenCharacter(text);
+  if (found) throw new EhloError('usage', `it holds ${found}`, { hint: 'remove that character; it is never sent' });
+  return text;
 }
 
 /** Standard input is the body, unless HTML is the message or nobody is piping anything and files are. */
@@ -218,7 +229,8 @@ function headerField(value: string): { name: string; value: string } {
   if (!name || content === undefined) {
     throw new EhloError('usage', `--header takes 'Name: value', not "${value}"`);
   }
-  return { name, value: content.trim() };
+  // Spaces alone: a line end at either end is refused with the rest, not trimmed away.
+  return { name, value: content.replace(/^ +| +$/g, '') };
 }
 
 /** The user of the login where that is an address, else who runs this on this machine, as mail programs do. */

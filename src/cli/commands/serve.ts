@@ -13,6 +13,7 @@ import type { TlsServerOptions } from '../../wire/channel.ts';
 import type { CommandModule, Context } from '../command.ts';
 import { introduce } from '../help.ts';
 import { type OptionValues, optionValues } from '../option-values.ts';
+import { showError } from '../show-error.ts';
 
 const loopback = '127.0.0.1';
 
@@ -57,8 +58,9 @@ export const serveCommand: CommandModule = {
     const readyFile = values.text('ready-file');
     const ready = readyFile === undefined ? undefined : await import('../../store/ready-file.ts');
     if (ready && readyFile !== undefined) await ready.clearReadyFile(readyFile);
-    const [{ serve }, store, watch, child] = await Promise.all([
+    const [{ serve }, { endingError }, store, watch, child] = await Promise.all([
       import('../../app/serve.ts'),
+      import('../../app/time-limit.ts'),
       openStore(values.text('store') ?? 'memory', context),
       eventWatch(served, values, context),
       served.command ? import('../../net/child.ts') : undefined,
@@ -66,7 +68,7 @@ export const serveCommand: CommandModule = {
     const { clock, listen, listenDns } = context.ports;
     const ports = { clock, listen, listenDns, store, pid: process.pid, ...(child && { runChild: child.runChild }) };
     const handle = await serve(served, ports, watch);
-    const stop = () => handle.stop('signal');
+    const stop = () => handle.stop('signal', endingError(context.signal));
     if (context.signal.aborted) stop();
     context.signal.addEventListener('abort', stop, { once: true });
     if (ready && readyFile !== undefined) {
@@ -81,12 +83,10 @@ export const serveCommand: CommandModule = {
     if (context.format !== 'human') {
       const { jsonLine } = await import('../../render/json.ts');
       context.stdout.write(jsonLine({ event: 'end', ...report }));
-    } else if (report.error) {
+      // Nobody reads on (| head -1): that is no error to tell.
+    } else if (report.error && context.signal.reason !== 'SIGPIPE') {
       const { message, hint } = report.error;
-      const { renderError } = await import('../../render/error.ts');
-      context.stderr.write(
-        renderError(new EhloError(report.error.code, message, { hint: hint ?? undefined }), context.stderr.style),
-      );
+      await showError(new EhloError(report.error.code, message, { hint: hint ?? undefined }), context);
     }
     return report.exit.code;
   },
