@@ -12,6 +12,9 @@ export interface BannerFacts {
   store: string;
   /** Local domains; empty: all. */
   domains: readonly string[];
+  /** Who may log in; whether TLS must be there. */
+  logins: 'any' | 'named';
+  tls: 'optional' | 'required';
   /** The child's command; undefined: it runs until it is ended. */
   command: string | undefined;
 }
@@ -24,6 +27,8 @@ export function renderBanner(ready: ServeReady, facts: BannerFacts, style: Style
   rows.push(['store', safe(facts.store)]);
   const domains = facts.domains.length === 0 ? 'every domain' : facts.domains.map(safe).join(', ');
   rows.push(['takes', `mail for ${domains}, and never sends any on`]);
+  const who = facts.logins === 'any' ? 'any user, any password' : 'the users of --auth';
+  rows.push(['logins', `${who}${facts.tls === 'required' ? ', under TLS' : '; from this machine also without TLS'}`]);
   const lines = rows.map(([name, text]) => `  ${style('accent', name.padEnd(6))} ${text}\n`);
   const end = facts.command === undefined ? 'Ctrl-C ends it' : `it ends with: ${safe(clip(facts.command, 200))}`;
   return `${style('strong', 'ehlo serve')} is ready; ${end}\n${lines.join('')}`;

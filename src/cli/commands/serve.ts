@@ -239,7 +239,13 @@ async function eventWatch(served: ServeOptions, values: OptionValues, context: C
   const banner = (ready: ServeReady) =>
     renderBanner(
       ready,
-      { store: values.text('store') ?? 'memory', domains: served.domains, command: served.command?.words.join(' ') },
+      {
+        store: values.text('store') ?? 'memory',
+        domains: served.domains,
+        logins: values.list('auth').some((who) => who !== 'any') ? 'named' : 'any',
+        tls: served.requireTls ? 'required' : 'optional',
+        command: served.command?.words.join(' '),
+      },
       stderr.style,
     );
   const onEvent = (event: ServeEvent): void => {
