@@ -2,64 +2,24 @@
 // code decides for `send`, for `relay-test` (which stops before DATA), and for relaying.
 import { parseAddressLiteral, parseMailbox, sameDomain } from '../base/address.ts';
 import { asEhloError, EhloError } from '../base/errors.ts';
-import type { Scrubber } from '../base/secret.ts';
 import type { Resolver } from '../dns/dns.ts';
 import type { MxWalk } from '../dns/walk.ts';
-import type { SmtpClient, Step } from '../smtp/client.ts';
-import type { Envelope, OutgoingMessage } from '../smtp/envelope.ts';
-import type { Stage } from '../smtp/phases.ts';
-import { type Reply, replyFacts, replyLine } from '../smtp/reply.ts';
-import { type RecipientOutcome, type TransactionOutcome, transaction } from '../smtp/transaction.ts';
-import type { TlsFacts } from '../wire/channel.ts';
-import { Transcript, type TranscriptEvent } from '../wire/transcript.ts';
+import { type Attempt, type AttemptHooks, type AttemptRequest, attemptAt } from './attempt.ts';
 import type { Connection } from './connection.ts';
+import { type DeliveredRecipient, statusOf, undecided } from './delivery-outcome.ts';
 import { serverTargets } from './hosts.ts';
 import type { Ports } from './ports.ts';
-import { openSession, planFor, type SessionTimings, type Target } from './session.ts';
+import type { Target } from './session.ts';
 import { unlessAborted } from './time-limit.ts';
 
-export interface DeliverRequest {
-  connection: Connection;
-  envelope: Envelope;
-  /** Null for a probe. */
-  message: OutgoingMessage | null;
-  onReject: 'continue' | 'abort';
-  pipelining: boolean;
-  /** Present: a probe that goes no further; `accepted` then means "would go on". */
-  until?: Stage;
+export interface DeliverRequest extends AttemptRequest {
   /** A probe of every address, also behind the one that decides. */
   allHosts?: boolean;
 }
 
-export interface DeliverHooks {
+export interface DeliverHooks extends AttemptHooks {
   /** Asked for only where MX records are needed. */
   resolver(): Promise<Resolver>;
-  /** Knows every secret of this run; each transcript is scrubbed with it. */
-  scrubber: Scrubber;
-  onEvent?: ((event: TranscriptEvent) => void) | undefined;
-  onStep?: ((step: Step) => void) | undefined;
-  signal?: AbortSignal | undefined;
-}
-
-/** One address of one host, tried. */
-export interface Attempt extends Target {
-  recipients: string[];
-  steps: Step[];
-  tls: TlsFacts | null;
-  extensions: string[];
-  timings: SessionTimings & { envelope: number | null; data: number | null };
-  transcript: TranscriptEvent[];
-  notes: string[];
-  /** The verdict on the message. */
-  final: Reply | null;
-  error: EhloError | null;
-}
-
-export interface DeliveredRecipient extends RecipientOutcome {
-  /** Who decided; null where nobody was reached. */
-  host: string | null;
-  /** What broke, where no reply decided. */
-  error: EhloError | null;
 }
 
 export interface Delivered {
@@ -202,151 +162,4 @@ function maySucceedElsewhere(
   if (route === 'server') return beforeSession && error.kind !== 'protocol';
   // A 5xx to a recipient or to the message is the domain's verdict; what came before a transaction is that host's alone.
   return known.status === 'deferred' || !begun;
-}
-
-async function attemptAt(
-  request: DeliverRequest,
-  target: Target,
-  route: 'server' | 'mx',
-  ports: Ports,
-  hooks: DeliverHooks,
-): Promise<{ attempt: Attempt; result: TransactionOutcome | null }> {
-  const plan = {
-    ...planFor(request.connection, target, route, ports.hostname()),
-    ...(request.until ? { stopAt: request.until } : {}),
-  };
-  const transcript = new Transcript(() => ports.clock.now(), { scrubber: hooks.scrubber, listener: hooks.onEvent });
-  const inClear = { ...plan, tls: { ...plan.tls, mode: 'off' as const } };
-  let session = await openSession(plan, ports.dial, ports.clock, { transcript, ...hooks });
-  const notes = [...session.notes];
-  if (session.error?.code === 'tls-handshake' && plan.tls.mode === 'opportunistic') {
-    // Opportunistic means: better in the clear than not at all (RFC 7435 3), and said.
-    notes.push(`${session.error.message}; connected again without TLS, as opportunistic TLS allows`);
-    session.wire?.destroy();
-    session = await openSession(inClear, ports.dial, ports.clock, { transcript, ...hooks });
-    notes.push(...session.notes);
-  }
-  const { client, wire, timings } = session;
-  let result: TransactionOutcome | null = null;
-  if (client && session.stopped) result = stoppedAt(client, request);
-  else if (client && !session.error) {
-    const { until } = request;
-    result = await transaction(client, request.envelope, request.message, {
-      onReject: request.onReject,
-      pipelining: request.pipelining,
-      ...(until === 'mail' || until === 'rcpt' || until === 'data' ? { until } : {}),
-    });
-    notes.push(...result.notes);
-  }
-  let error = session.error ?? result?.error ?? null;
-  if (client && (!error || politeKinds.has(error.kind))) {
-    const late = await client.goodbye();
-    // Only where nobody can tell any more which reply was the verdict does a late extra reply undo it.
-    if (late && result?.final) {
-      error = late.with({ mayDuplicate: true, retryable: false });
-      result.recipients = result.recipients.map((one) =>
-        one.status === 'accepted' ? { ...one, status: 'unknown', reply: null } : one,
-      );
-    }
-  }
-  wire?.close();
-  return {
-    attempt: {
-      ...target,
-      recipients: request.envelope.to.map((one) => one.address),
-      steps: client?.steps ?? [],
-      tls: session.tls,
-      extensions: [...(client?.offers ?? [])],
-      timings: {
-        ...timings,
-        envelope: span(transcript.events, ['mail', 'rcpt', 'data']),
-        data: span(transcript.events, ['body', 'dot']),
-      },
-      transcript: transcript.events,
-      notes,
-      final: result?.final ?? null,
-      error,
-    },
-    result,
-  };
-}
-
-/** A probe that ended before a transaction: the last reply stands for what the host would say. */
-const stoppedAt = (client: SmtpClient, request: DeliverRequest): TransactionOutcome => ({
-  recipients: request.envelope.to.map(({ address }) => ({
-    address,
-    status: 'accepted',
-    reply: client.lastReply ?? null,
-    stage: client.steps.at(-1)?.stage ?? 'banner',
-  })),
-  final: null,
-  error: null,
-  usable: true,
-  notes: [],
-});
-
-/** After these the session still stands and the peer is owed a QUIT. */
-const politeKinds: ReadonlySet<EhloError['kind']> = new Set(['refused', 'tls', 'auth', 'input']);
-
-/** From the first to the last event of some stages, in milliseconds; null where there was none. */
-function span(events: readonly TranscriptEvent[], of: readonly Stage[]): number | null {
-  const times = events.filter((event) => of.some((stage) => stage === event.stage)).map((event) => event.t);
-  const [first, last] = [times[0], times.at(-1)];
-  return first === undefined || last === undefined ? null : Math.round((last - first) * 10) / 10;
-}
-
-const undecided = (address: string, error: EhloError, host: string | null = null): DeliveredRecipient => ({
-  address,
-  status: statusOf(error),
-  reply: null,
-  stage: 'rcpt',
-  host,
-  error,
-});
-
-/** Nothing was accepted; whether trying again can help is the error's to say. */
-const statusOf = (error: EhloError): RecipientOutcome['status'] =>
-  error.exit === 'UNKNOWN' ? 'unknown' : error.retryable ? 'deferred' : 'rejected';
-
-/** What the recipients' fates together come to: null when everybody was accepted. */
-export function deliveryError(recipients: readonly DeliveredRecipient[]): EhloError | null {
-  const open = recipients.filter((one) => one.status !== 'accepted');
-  if (open.length === 0) return null;
-  const unknown = open.find((one) => one.status === 'unknown');
-  if (unknown) return unknown.error ?? recipientError(unknown);
-  // The best hope first: trying again helps as long as anybody was only deferred.
-  // Who was only held back because of another (--on-reject abort) has no verdict to tell.
-  const decided = open.filter((one) => one.reply !== null || one.error !== null);
-  const first = decided.find((one) => one.status === 'deferred') ?? decided[0] ?? open[0];
-  if (!first) return null;
-  const error = recipientError(first);
-  if (open.length === recipients.length) return error;
-  return new EhloError(
-    'partial',
-    `${recipients.length - open.length} of ${recipients.length} recipients accepted; not: ${open.map((one) => one.address).join(', ')}`,
-    {
-      stage: error.stage,
-      peer: error.peer,
-      reply: error.reply,
-      side: 'remote',
-      hint: error.hint,
-      retryable: error.retryable,
-    },
-  );
-}
-
-function recipientError(one: DeliveredRecipient): EhloError {
-  if (!one.reply) return one.error ?? new EhloError('internal', `no outcome for ${one.address}`);
-  const later = one.status === 'deferred';
-  return new EhloError(
-    later ? 'deferred' : 'rejected',
-    `${one.host ?? 'the server'} ${later ? 'deferred' : 'refused'} ${one.address} at ${one.stage}: ${replyLine(one.reply)}`,
-    {
-      stage: one.stage,
-      peer: one.host ?? undefined,
-      side: 'remote',
-      reply: replyFacts(one.reply),
-      hint: later ? 'nothing was accepted for this recipient; try again later' : undefined,
-    },
-  );
 }

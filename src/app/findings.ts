@@ -1,7 +1,7 @@
 // What a walk and its hops show that somebody should know or mend: rule id, severity, RFC, fix. One rule a row.
 import type { Finding } from '../base/finding.ts';
 import type { MxWalk } from '../dns/walk.ts';
-import type { Attempt } from './deliver.ts';
+import type { Attempt } from './attempt.ts';
 
 export const walkFindings = (walk: MxWalk): Finding[] =>
   [...walk.notes, ...walk.hosts.flatMap((host) => host.notes)].map((note) => ({

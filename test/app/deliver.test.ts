@@ -1,7 +1,8 @@
 // Which hosts a delivery tries, in which order, and when it must stop: each row is a zone, hosts and what must come of it.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { deliver, deliveryError } from '../../src/app/deliver.ts';
+import { deliver } from '../../src/app/deliver.ts';
+import { deliveryError } from '../../src/app/delivery-outcome.ts';
 import { resolverFor } from '../../src/app/mx.ts';
 import { bytesSource } from '../../src/base/bytes.ts';
 import { Scrubber } from '../../src/base/secret.ts';

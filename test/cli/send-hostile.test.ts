@@ -198,7 +198,7 @@ const rows: Row[] = [
   {
     name: 'a TLS handshake that hangs',
     script: `${startTls}\nS: 220 go\nW`,
-    args: ['--tls', 'required', '--timeout', '120ms'],
+    args: ['--tls', 'required', '--timeout', '600ms'],
     exit: 75,
     code: 'timeout',
     text: /TLS handshake/,
