@@ -7,6 +7,8 @@ import { type ClientDeadlines, pop3Limits } from '../base/limits.ts';
 import { Scrubber } from '../base/secret.ts';
 import type { TlsClientOptions, TlsFacts } from '../wire/channel.ts';
 import type { DotReport } from '../wire/dot.ts';
+import { type Protocol, protocolOf } from '../wire/strangers.ts';
+import { turn } from '../wire/turn.ts';
 import type { BlockSink, Line, Pace, Wire } from '../wire/wire.ts';
 import {
   type Capabilities,
@@ -43,15 +45,11 @@ const capabilityLines = 200;
 /** List lines that a transcript shows in full. */
 const shownLines = 100;
 
-/** What else listens on such ports, told from its first line. */
-const otherProtocols: [pattern: RegExp, name: string, hint: string][] = [
-  [/^[2-5]\d\d[ -]/, 'SMTP', 'check the port; "ehlo inspect smtp://host:port" and "ehlo send" speak SMTP'],
-  [/^\* (?:OK|PREAUTH|BYE)/, 'IMAP', 'check the port: POP3 is on 110 or 995'],
-  [/^HTTP\//, 'HTTP', 'check the port'],
-  [/^SSH-/, 'SSH', 'check the port'],
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: a TLS record's type and version (RFC 8446 5.1)
-  [/^[\x14-\x17]\x03[\x00-\x04]/, 'TLS', 'the server wants TLS from the first byte: use pop3s://'],
-];
+const strangerHints: Partial<Record<Protocol, string>> = {
+  SMTP: 'check the port; "ehlo inspect smtp://host:port" and "ehlo send" speak SMTP',
+  IMAP: 'check the port: POP3 is on 110 or 995',
+  TLS: 'the server wants TLS from the first byte: use pop3s://',
+};
 
 /** A body may take as long as it needs while it moves: RFC 1939 knows no limit, a drip is one. */
 const bodyPace = (deadlines: ClientDeadlines): Pace => ({
@@ -201,15 +199,21 @@ export class Pop3Client {
     const text = await this.line(pop3Limits.responseLine, this.wire.clock.now() + withinMs);
     const response = parseResponse(text);
     if (!response) throw this.#notPop3(text);
-    // What a refusal says is shown to people, and servers echo what they were given.
+    return this.shown(response);
+  }
+
+  /** What a refusal says is shown to people, and servers echo what they were given. */
+  shown(response: Pop3Response): Pop3Response {
     return response.ok ? response : { ...response, text: this.scrubber.scrub(response.text) };
   }
 
   #notPop3(text: string): EhloError {
-    const [, name, hint] = otherProtocols.find(([pattern]) => pattern.test(text)) ?? [];
-    const what =
-      name === undefined ? `neither +OK nor -ERR: ${text.slice(0, 80)}` : `what looks like ${name}, not POP3`;
-    return this.#error('reply-malformed', `answered with ${what}`, hint === undefined ? undefined : { hint });
+    const name = protocolOf(text);
+    if (name === undefined || name === 'POP3') {
+      return this.#error('reply-malformed', `answered with neither +OK nor -ERR: ${text.slice(0, 80)}`);
+    }
+    const hint = strangerHints[name] ?? 'check the port';
+    return this.#error('reply-malformed', `answered with what looks like ${name}, not POP3`, { hint });
   }
 
   /** One line as text. `shown` is how the line may be kept in the transcript; undefined keeps it as it is. */
@@ -294,10 +298,5 @@ export class Pop3Client {
 }
 
 const stageOf = (command: Pop3Command): string => command.verb.toLowerCase();
-
-const turn = async (): Promise<void> => {
-  await new Promise((resolve) => setImmediate(resolve));
-  await new Promise((resolve) => setImmediate(resolve));
-};
 
 const asItIs = (text: string): string => text;

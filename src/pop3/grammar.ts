@@ -137,6 +137,9 @@ export interface Pop3Response {
   text: string;
 }
 
+export const ok = (text = ''): Pop3Response => ({ ok: true, text });
+export const err = (text: string, code?: string): Pop3Response => ({ ok: false, text, ...(code ? { code } : {}) });
+
 /** One line without its line end; undefined where it is neither +OK nor -ERR. */
 export function parseResponse(line: string): Pop3Response | undefined {
   const match = /^(\+OK|-ERR)(?: (?:\[([A-Za-z0-9./_-]{1,60})\](?: |$))?(.*))?$/s.exec(line);

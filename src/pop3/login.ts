@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { asEhloError, EhloError } from '../base/errors.ts';
 import { saslLimits } from '../base/limits.ts';
 import { mask, Secret } from '../base/secret.ts';
+import { fromBase64, printInitial } from '../sasl/base64.ts';
 import {
   chooseMechanism,
   clientMechanisms,
@@ -141,7 +142,7 @@ function carried(text: string, what: string): string {
 
 async function sasl(client: Pop3Client, mechanism: SaslClient, replyMs: number): Promise<Pop3Response> {
   const name = mechanism.mechanism;
-  const initial = mechanism.initial?.length === 0 ? '=' : mechanism.initial?.toString('base64');
+  const initial = printInitial(mechanism.initial);
   const inline = initial !== undefined && !twoSteps.has(name) && `AUTH ${name} ${initial}\r\n`.length <= commandLine;
   let pending = inline ? undefined : mechanism.initial;
   client.say([{ verb: 'AUTH', mechanism: name, ...(inline ? { initial: new Secret(initial) } : {}) }]);
@@ -171,8 +172,8 @@ async function hearStep(
 ): Promise<Pop3Response | { challenge: string }> {
   client.wire.stage = 'auth';
   const text = await client.line(challengeLine, client.wire.clock.now() + replyMs, shown);
-  const response = parseResponse(client.scrubber.scrub(text));
-  if (response) return response;
+  const response = parseResponse(text);
+  if (response) return client.shown(response);
   const challenge = /^\+(?: (.*))?$/s.exec(text)?.[1] ?? (text === '+' ? '' : undefined);
   if (challenge !== undefined) return { challenge };
   throw client.wire.error('reply-malformed', `${client.wire.peer} answered AUTH with neither +, +OK nor -ERR`);
@@ -181,10 +182,11 @@ async function hearStep(
 /** What cannot be answered is cancelled with `*` before the error goes up. */
 function respond(client: Pop3Client, mechanism: SaslClient, text: string, pending: Buffer | undefined): Buffer {
   try {
-    if (!/^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/.test(text)) {
+    const bytes = fromBase64(text);
+    if (!bytes) {
       throw client.wire.error('reply-malformed', `${client.wire.peer} sent an AUTH challenge that is not base64`);
     }
-    if (pending === undefined) return mechanism.next(Buffer.from(text, 'base64'));
+    if (pending === undefined) return mechanism.next(bytes);
     if (text === '') return pending;
     throw client.wire.error('reply-unexpected', `${client.wire.peer} sent a challenge where the client speaks first`);
   } catch (thrown) {

@@ -1,22 +1,16 @@
 // The server's side of a POP3 session (RFC 1939, 2449, 2595, 3206, 5034) over any wire and any maildrop. One write carries
 // the replies to everything that came in one read. Deletions happen at QUIT and nowhere else. Logging in is in server-login.ts.
 import { asEhloError, EhloError } from '../base/errors.ts';
-import { pop3Limits, smtpServerLimits, writeHighWater } from '../base/limits.ts';
+import { pop3Limits, smtpServerLimits } from '../base/limits.ts';
 import type { Accounts } from '../sasl/sasl.ts';
 import type { TlsServerOptions } from '../wire/channel.ts';
 import { DotWriter } from '../wire/dot.ts';
-import { lastWordMs, type Shutdown } from '../wire/shutdown.ts';
+import type { Shutdown } from '../wire/shutdown.ts';
 import type { Line, Wire } from '../wire/wire.ts';
-import {
-  type Pop3Command,
-  type Pop3Response,
-  type Pop3Verb,
-  parseCommand,
-  printCommand,
-  printResponse,
-} from './grammar.ts';
+import { err, ok, type Pop3Command, type Pop3Response, type Pop3Verb, parseCommand, printCommand } from './grammar.ts';
 import type { Maildrop, MaildropMessage, OpenMaildrop } from './maildrop.ts';
 import { LoginDesk } from './server-login.ts';
+import { Pop3Talk } from './server-talk.ts';
 import { TopCutter } from './top.ts';
 
 export interface Pop3ServerOptions {
@@ -54,9 +48,6 @@ const phasesOf: Record<Pop3Verb, readonly Phase[]> = {
   NOOP: ['transaction'],
 };
 
-export const ok = (text = ''): Pop3Response => ({ ok: true, text });
-export const err = (text: string, code?: string): Pop3Response => ({ ok: false, text, ...(code ? { code } : {}) });
-
 /** Resolves when the session is over, whoever ended it. Rejects only for bugs. */
 export async function servePop3(wire: Wire, options: Pop3ServerOptions): Promise<void> {
   const session = new Session(wire, options);
@@ -69,8 +60,7 @@ export async function servePop3(wire: Wire, options: Pop3ServerOptions): Promise
     wire.info(error.message);
     // RFC 1939 3: after a timeout nothing is said, and nothing is deleted. Half a message must not look whole.
     if (error.code === 'line-too-long') {
-      session.reply(err('the line is too long'));
-      session.post();
+      session.say(err('the line is too long'));
       wire.close();
     } else wire.destroy();
     if (error.code === 'internal') throw thrown;
@@ -82,11 +72,10 @@ export async function servePop3(wire: Wire, options: Pop3ServerOptions): Promise
 
 class Session {
   readonly #wire: Wire;
+  readonly #talk: Pop3Talk;
   readonly #options: Pop3ServerOptions;
   readonly #limits: typeof pop3Limits;
   readonly #desk: LoginDesk;
-  #outbox: Buffer[] = [];
-  #outboxBytes = 0;
   #open: OpenMaildrop | undefined;
   /** Positions in the maildrop's list. */
   #deleted = new Set<number>();
@@ -97,82 +86,31 @@ class Session {
     this.#wire = wire;
     this.#options = options;
     this.#limits = { ...pop3Limits, ...options.limits };
-    this.#desk = new LoginDesk(options, this.#limits, {
-      wire,
-      line: (limit) => this.#line(limit),
-      challenge: (text) => this.#queue(Buffer.from(`+ ${text}\r\n`)),
-    });
+    this.#talk = new Pop3Talk(wire, this.#limits.command, options.shutdown);
+    this.#desk = new LoginDesk(options, this.#limits, this.#talk);
   }
 
   async run(): Promise<void> {
     this.#wire.stage = 'banner';
-    this.reply(ok(`ehlo POP3 server ready ${this.#desk.timestamp}`));
+    this.#talk.reply(ok(`ehlo POP3 server ready ${this.#desk.timestamp}`));
     while (!this.#over) {
-      const line = await this.#line(this.#limits.commandLineHard);
+      const line = await this.#talk.line(this.#limits.commandLineHard);
       if (!line) break;
       await this.#command(line);
-      if (this.#outboxBytes > writeHighWater) await this.flush();
+      await this.#talk.relieve();
     }
-    await this.flush();
+    await this.#talk.flush();
+  }
+
+  /** The last word of a session that cannot go on. */
+  say(response: Pop3Response): void {
+    this.#talk.reply(response);
+    this.#talk.post();
   }
 
   release(): void {
     this.#open?.release();
     this.#open = undefined;
-  }
-
-  reply(response: Pop3Response): void {
-    const text = printResponse(response);
-    this.#wire.transcript?.add('out', this.#wire.stage, text.trimEnd(), { tls: this.#wire.tls !== undefined });
-    this.#queue(Buffer.from(text));
-  }
-
-  /** Sends what is queued, in one write. */
-  post(): void {
-    if (this.#outboxBytes === 0) return;
-    this.#wire.write(this.#outbox.length === 1 && this.#outbox[0] ? this.#outbox[0] : Buffer.concat(this.#outbox));
-    this.#outbox = [];
-    this.#outboxBytes = 0;
-  }
-
-  async flush(): Promise<void> {
-    this.post();
-    if (this.#wire.congested) await this.#wire.drain(this.#wire.clock.now() + this.#limits.command);
-  }
-
-  #queue(...parts: Buffer[]): void {
-    for (const part of parts) {
-      this.#outbox.push(part);
-      this.#outboxBytes += part.length;
-    }
-  }
-
-  /** The replies so far go out only when nothing more is waiting to be answered. */
-  async #line(limit: number): Promise<Line | undefined> {
-    const here = this.#wire.takeLine(limit);
-    if (here) return here;
-    await this.flush();
-    const wire = this.#wire;
-    const deadline = wire.clock.now() + this.#limits.command;
-    while (!wire.ended) {
-      // Also before the first wait: it may have come while the replies went out.
-      const line = wire.takeLine(limit);
-      if (line) return line;
-      if (this.#options.shutdown?.requested) return this.#lastLine(limit);
-      await wire.input(deadline);
-    }
-    return wire.readLine(limit, deadline);
-  }
-
-  /** RFC 1939 3 has no word for a server that goes away; no deletion is done without QUIT. */
-  async #lastLine(limit: number): Promise<Line | undefined> {
-    const wire = this.#wire;
-    try {
-      return await wire.readLine(limit, wire.clock.now() + lastWordMs);
-    } catch (thrown) {
-      if (thrown instanceof EhloError && thrown.code === 'timeout') return undefined;
-      throw thrown;
-    }
   }
 
   async #command(line: Line): Promise<void> {
@@ -191,16 +129,16 @@ class Session {
     }
     const response = await this.#answer(command);
     if (!response) return;
-    if (response.ok) this.reply(response);
+    if (response.ok) this.#talk.reply(response);
     else this.#fault(response);
   }
 
   /** A -ERR; too many of them end the session. */
   #fault(response: Pop3Response): void {
-    this.reply(response);
+    this.#talk.reply(response);
     this.#errors++;
     if (this.#errors < this.#limits.errors) return;
-    this.reply(err('too many errors; closing'));
+    this.#talk.reply(err('too many errors; closing'));
     this.#over = true;
   }
 
@@ -242,15 +180,15 @@ class Session {
     const login = this.#open ? [] : this.#desk.capabilities();
     const stls = this.#options.tls && !this.#wire.tls && !this.#open ? ['STLS'] : [];
     const always = ['TOP', 'UIDL', 'RESP-CODES', 'AUTH-RESP-CODE', 'PIPELINING', 'EXPIRE NEVER'];
-    this.#lines('+OK', [...always, ...stls, ...login, 'IMPLEMENTATION ehlo']);
+    this.#talk.lines('+OK', [...always, ...stls, ...login, 'IMPLEMENTATION ehlo']);
   }
 
   /** RFC 2595 4: what came in the clear behind STLS ends the session; what was said before it is forgotten. */
   async #stls(): Promise<Pop3Response | undefined> {
     if (!this.#options.tls) return err('STLS is not offered here');
     if (this.#wire.tls) return err('TLS is in use already');
-    this.reply(ok('begin TLS'));
-    this.post();
+    this.#talk.reply(ok('begin TLS'));
+    this.#talk.post();
     await this.#wire.startTls(this.#options.tls, smtpServerLimits.tlsHandshake);
     this.#desk.forget();
     return undefined;
@@ -301,7 +239,7 @@ class Session {
       return message ? ok(`${number} ${tell(message)}`) : noSuchMessage;
     }
     const all = this.#open?.messages ?? [];
-    this.#lines(
+    this.#talk.lines(
       head,
       all.flatMap((message, at) => (this.#deleted.has(at) ? [] : [`${at + 1} ${tell(message)}`])),
     );
@@ -324,14 +262,14 @@ class Session {
     const read = await this.#attempt(async () => open?.read(message.id));
     if ('ok' in read || !read.value) return err('the message cannot be read', 'SYS/TEMP');
     const source = read.value;
-    this.reply(ok(cutter ? '' : `${message.size} octets`));
+    this.#talk.reply(ok(cutter ? '' : `${message.size} octets`));
     const writer = new DotWriter({ bare: 'keep' });
     for await (const chunk of source.bytes ? [source.bytes] : source.chunks()) {
-      this.#queue(...writer.write(cutter ? cutter.feed(chunk) : chunk));
-      if (this.#outboxBytes > writeHighWater) await this.flush();
+      this.#talk.queue(...writer.write(cutter ? cutter.feed(chunk) : chunk));
+      await this.#talk.relieve();
       if (cutter?.done) break;
     }
-    this.#queue(writer.end());
+    this.#talk.queue(writer.end());
     return undefined;
   }
 
@@ -343,11 +281,6 @@ class Session {
 
   #message(number: number): MaildropMessage | undefined {
     return this.#deleted.has(number - 1) ? undefined : this.#open?.messages[number - 1];
-  }
-
-  #lines(head: string, lines: string[]): void {
-    this.#wire.transcript?.add('out', this.#wire.stage, `${head} (${lines.length} lines)`);
-    this.#queue(Buffer.from(`${[head, ...lines, '.'].join('\r\n')}\r\n`));
   }
 
   /** What the maildrop cannot do is a temporary refusal, not the end of the session. Bugs pass through. */

@@ -3,6 +3,7 @@
 import { createHash, createHmac, pbkdf2Sync, randomBytes, timingSafeEqual } from 'node:crypto';
 import { EhloError } from '../base/errors.ts';
 import { saslLimits } from '../base/limits.ts';
+import { fromBase64 } from './base64.ts';
 import { checkSize, noMoreSteps, passwordFrom, remoteError, utf8 } from './exchange.ts';
 import { refuseControls, saslPrep } from './prep.ts';
 import type { Credentials, SaslClient } from './sasl.ts';
@@ -34,11 +35,8 @@ export const printScramName = (name: string): string => name.replaceAll('=', '=3
 export const parseScramName = (text: string): string | undefined =>
   /^(?:[^=,]|=2C|=3D)+$/.test(text) ? text.replaceAll('=2C', ',').replaceAll('=3D', '=') : undefined;
 
-/** Base64 in its one canonical form, or undefined. */
-export function strictBase64(text: string): Buffer | undefined {
-  const bytes = Buffer.from(text, 'base64');
-  return text !== '' && bytes.toString('base64') === text ? bytes : undefined;
-}
+/** As fromBase64, but not empty: neither a salt nor a signature is. */
+export const strictBase64 = (text: string): Buffer | undefined => (text === '' ? undefined : fromBase64(text));
 
 export function scramClient(hash: ScramHash, credentials: Credentials, nonce = freshNonce): SaslClient {
   const mechanism = scramName[hash];

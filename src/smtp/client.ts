@@ -5,8 +5,10 @@ import { peerText } from '../base/bytes.ts';
 import { asEhloError, EhloError } from '../base/errors.ts';
 import { type ClientDeadlines, replyLimits } from '../base/limits.ts';
 import { mask, Scrubber } from '../base/secret.ts';
+import { fromBase64, printInitial } from '../sasl/base64.ts';
 import type { SaslClient } from '../sasl/sasl.ts';
 import type { TlsClientOptions, TlsFacts } from '../wire/channel.ts';
+import { turn } from '../wire/turn.ts';
 import type { Wire } from '../wire/wire.ts';
 import { type Extensions, parseExtensions, printExtensions } from './extensions.ts';
 import { phases, type ReplyStage, verdictOf } from './phases.ts';
@@ -116,10 +118,10 @@ export class SmtpClient {
     for (const secret of secrets) this.#scrubber.add(secret);
     const name = mechanism.mechanism;
     this.#maskChallenges = name.startsWith('SCRAM-');
-    const initial = mechanism.initial?.length === 0 ? '=' : mechanism.initial?.toString('base64');
+    const initial = printInitial(mechanism.initial);
     const inline = initial !== undefined && initial.length + name.length + 8 <= authLineMax;
     let answer = inline
-      ? await this.ask('auth', `AUTH ${name} ${initial}`, `AUTH ${name} <secret>`)
+      ? await this.ask('auth', `AUTH ${name} ${initial}`, `AUTH ${name} ${mask}`)
       : await this.ask('auth', `AUTH ${name}`);
     let pending = inline ? undefined : mechanism.initial;
     for (let round = 0; answer.code === 334; round++) {
@@ -128,7 +130,7 @@ export class SmtpClient {
       }
       const response = pending ?? (await this.#respond(mechanism, this.#asReceived.join(' ').trim()));
       pending = undefined;
-      answer = await this.ask('auth', response.toString('base64'), '<secret>');
+      answer = await this.ask('auth', response.toString('base64'), mask);
     }
     if (answer.code === 235) mechanism.finish();
     return answer;
@@ -280,10 +282,9 @@ export class SmtpClient {
   /** Answers a challenge; one that makes no sense is cancelled with `*` (RFC 4954 4) before the error goes up. */
   async #respond(mechanism: SaslClient, challenge: string): Promise<Buffer> {
     try {
-      if (!/^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/.test(challenge)) {
-        throw new EhloError('reply-malformed', 'the AUTH challenge is not base64', { side: 'remote' });
-      }
-      return mechanism.next(Buffer.from(challenge, 'base64'));
+      const bytes = fromBase64(challenge);
+      if (!bytes) throw new EhloError('reply-malformed', 'the AUTH challenge is not base64', { side: 'remote' });
+      return mechanism.next(bytes);
     } catch (thrown) {
       await this.say('auth', ['*']);
       throw asEhloError(thrown).with({ stage: 'auth', peer: this.wire.peer });
@@ -301,9 +302,3 @@ const quirkText = {
   'bare-lf': 'the reply ended a line with LF alone',
   'control-character': 'the reply holds a control character',
 } as const;
-
-/** Lets everything that has arrived be seen: two turns, since the first may come before the next poll for input. */
-export const turn = async (): Promise<void> => {
-  await new Promise((resolve) => setImmediate(resolve));
-  await new Promise((resolve) => setImmediate(resolve));
-};

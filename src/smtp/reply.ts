@@ -3,6 +3,7 @@
 import { peerText } from '../base/bytes.ts';
 import { EhloError, type ReplyFacts } from '../base/errors.ts';
 import { replyLimits } from '../base/limits.ts';
+import { type Protocol, protocolOf } from '../wire/strangers.ts';
 import type { Line } from '../wire/wire.ts';
 
 export interface Reply {
@@ -93,28 +94,19 @@ export class ReplyParser {
   }
 }
 
-/** What else listens on such ports, told from its first line. */
-const otherProtocols: [RegExp, string, string][] = [
-  [/^HTTP\//, 'HTTP', 'check the port'],
-  [/^SSH-/, 'SSH', 'check the port'],
-  [/^\+OK/, 'POP3', 'check the port; "ehlo fetch" speaks POP3'],
-  [/^\* (OK|PREAUTH|BYE)/, 'IMAP', 'check the port'],
-  [
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: a TLS record's type and version (RFC 8446 5.1)
-    /^[\x14-\x17]\x03[\x00-\x04]/,
-    'TLS',
-    'the server wants TLS from the first byte: use --tls implicit, or an smtps:// URL',
-  ],
-];
+const hints: Partial<Record<Protocol, string>> = {
+  POP3: 'check the port; "ehlo fetch" speaks POP3',
+  TLS: 'the server wants TLS from the first byte: use --tls implicit, or an smtps:// URL',
+};
 
 /** The error for a peer whose first bytes are those of another protocol; undefined for anything else. */
 export function strangerError(text: string): EhloError | undefined {
-  for (const [pattern, name, hint] of otherProtocols) {
-    if (pattern.test(text)) {
-      return new EhloError('reply-malformed', `this looks like ${name}, not SMTP`, { side: 'remote', hint });
-    }
-  }
-  return undefined;
+  const name = protocolOf(text);
+  if (name === undefined || name === 'SMTP') return undefined;
+  return new EhloError('reply-malformed', `this looks like ${name}, not SMTP`, {
+    side: 'remote',
+    hint: hints[name] ?? 'check the port',
+  });
 }
 
 function malformed(text: string): EhloError {

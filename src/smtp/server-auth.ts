@@ -1,5 +1,6 @@
 // AUTH on the server's side (RFC 4954): base64 and framing around a SASL mechanism. Which mechanism means what is sasl/'s
 // business; whether AUTH is in order here is server-order.ts's.
+import { fromBase64, parseInitial } from '../sasl/base64.ts';
 import type { SaslServer, SaslStep } from '../sasl/sasl.ts';
 import type { Line } from '../wire/wire.ts';
 import { type Reply, reply } from './reply.ts';
@@ -15,18 +16,13 @@ const failed = reply(535, '5.7.8', 'authentication failed');
 /** SCRAM takes two rounds; nothing known takes more than three. */
 const maxRounds = 8;
 
-const base64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
-
-const decode = (text: string): Buffer | undefined => (base64.test(text) ? Buffer.from(text, 'base64') : undefined);
-
 /** The identity, a refusal, or undefined where the client went away. */
 export async function serveAuth(
   server: SaslServer,
   initial: string | undefined,
   challenge: Challenge,
 ): Promise<AuthOutcome> {
-  // RFC 4954 4: "=" is an empty initial response, no word is none.
-  const first = initial === undefined ? undefined : decode(initial === '=' ? '' : initial);
+  const first = initial === undefined ? undefined : parseInitial(initial);
   if (initial !== undefined && first === undefined) return notBase64;
   let step: SaslStep = server.start(first);
   for (let round = 0; round < maxRounds; round++) {
@@ -39,7 +35,7 @@ export async function serveAuth(
     const text = line.bytes.toString('latin1');
     if (line.ending === 'lf') return reply(500, '5.5.2', 'lines end in CRLF, this one in a bare LF');
     if (text === '*') return cancelled;
-    const response = decode(text);
+    const response = fromBase64(text);
     if (response === undefined) return notBase64;
     step = server.next(response);
   }

@@ -4,7 +4,8 @@
 import { asEhloError, EhloError } from '../base/errors.ts';
 import { writeHighWater } from '../base/limits.ts';
 import { DotWriter } from '../wire/dot.ts';
-import { type SmtpClient, turn } from './client.ts';
+import { turn } from '../wire/turn.ts';
+import type { SmtpClient } from './client.ts';
 import { type Envelope, envelopeCommands, type OutgoingMessage } from './envelope.ts';
 import { type ReplyStage, verdictOf } from './phases.ts';
 import { type Reply, replyFacts, replyLine } from './reply.ts';

@@ -9,6 +9,7 @@ import { DirectorySync, type Disk, systemCode, systemDisk } from './disk.ts';
 import { MaildirDelivery } from './maildir-delivery.ts';
 import { arrivalOrder, type EnvelopeFile, foreignEnvelope, parseEnvelopeFile } from './maildir-envelope.ts';
 import { directoryMailbox, mailboxDirectory, messageId, UniqueNames } from './maildir-names.ts';
+import { type Place, placePath, removeFile, sweepMaildirs } from './maildir-sweep.ts';
 import { type Delivery, mailboxName, type ReceivedEnvelope, type Store, type StoredMessage } from './store.ts';
 
 export interface MaildirOptions {
@@ -22,8 +23,6 @@ export interface MaildirOptions {
 }
 
 const ENVELOPES = '.envelopes';
-/** What cr.yp.to/proto/maildir.html gives a slow writer: older files in tmp belong to nobody. */
-const staleMs = 36 * 3600 * 1000;
 const wholeFile = 256 * 1024;
 const chunkSize = 256 * 1024;
 
@@ -32,12 +31,6 @@ export async function openMaildir(root: string, options: MaildirOptions): Promis
   const store = new MaildirStore(root, options);
   await store.prepare();
   return store;
-}
-
-/** Where one copy lies: a mailbox and `new/NAME` or `cur/NAME:2,S`. */
-interface Place {
-  mailbox: string;
-  file: string;
 }
 
 class MaildirStore implements Store {
@@ -66,10 +59,32 @@ class MaildirStore implements Store {
   }
 
   async prepare(): Promise<void> {
-    await makeDirectories(this.#disk, this.#root);
+    await this.#makeRoot(this.#root);
     await this.#disk.mkdir(join(this.#root, ENVELOPES), 0o700);
     await this.#sync.sync(this.#root);
-    await this.#sweep();
+    await sweepMaildirs({
+      root: this.#root,
+      envelopes: join(this.#root, ENVELOPES),
+      disk: this.#disk,
+      mailboxes: await this.#mailboxes(),
+      places: (mailbox) => this.#places(mailbox),
+      abandoned: (name) => this.#names.abandoned(name, this.#alive),
+      now: this.#clock.date(),
+    });
+  }
+
+  /** With parents. A directory is as durable as its entry in the one above it. */
+  async #makeRoot(path: string): Promise<void> {
+    const parent = join(path, '..');
+    let made: boolean;
+    try {
+      made = await this.#disk.mkdir(path, 0o700);
+    } catch (failure) {
+      if (systemCode(failure) !== 'ENOENT' || parent === path) throw failure;
+      await this.#makeRoot(parent);
+      made = await this.#disk.mkdir(path, 0o700);
+    }
+    if (made) await this.#sync.sync(parent);
   }
 
   async begin(envelope: ReceivedEnvelope): Promise<Delivery> {
@@ -142,11 +157,11 @@ class MaildirStore implements Store {
   async delete(id: string, mailbox?: string): Promise<boolean> {
     const places = await this.#find(id);
     const gone = mailbox === undefined ? places : places.filter((place) => place.mailbox === mailbox);
-    for (const place of gone) await this.#remove(this.#path(place));
+    for (const place of gone) await removeFile(this.#disk, this.#path(place));
     this.#seen.delete(id);
     if (gone.length > 0 && gone.length === places.length) {
       this.#envelopes.delete(id);
-      await this.#remove(join(this.#root, ENVELOPES, `${id}.json`));
+      await removeFile(this.#disk, join(this.#root, ENVELOPES, `${id}.json`));
     }
     return gone.length > 0;
   }
@@ -268,42 +283,6 @@ class MaildirStore implements Store {
     }
   }
 
-  /** What crashes left: files in tmp that nobody will finish, links made before their rename, envelopes without a message. */
-  async #sweep(): Promise<void> {
-    const mailboxes = await this.#mailboxes();
-    const unfinished = new Set<string>();
-    for (const mailbox of mailboxes) {
-      const tmp = join(this.#root, mailboxDirectory(mailbox), 'tmp');
-      for (const name of await this.#disk.readdir(tmp).catch(() => [])) {
-        if (!(await this.#stale(join(tmp, name), name))) continue;
-        unfinished.add(name);
-        await this.#remove(join(tmp, name));
-      }
-    }
-    const here = new Set<string>();
-    for (const mailbox of mailboxes) {
-      for (const place of await this.#places(mailbox)) {
-        const id = messageId(place.file.slice('new/'.length));
-        // Still in tmp of its first mailbox: nobody was told 250, and the client will send it again to all of them.
-        if (unfinished.has(id)) await this.#remove(this.#path(place));
-        else here.add(id);
-      }
-    }
-    for (const name of await this.#disk.readdir(join(this.#root, ENVELOPES))) {
-      const orphan = !here.has(name.replace(/\.json$/, '')) && this.#names.abandoned(name, this.#alive);
-      if (orphan) await this.#remove(join(this.#root, ENVELOPES, name));
-    }
-  }
-
-  async #stale(path: string, name: string): Promise<boolean> {
-    if (this.#names.abandoned(name, this.#alive)) return true;
-    try {
-      return this.#clock.date().getTime() - (await this.#disk.stat(path)).mtime.getTime() > staleMs;
-    } catch {
-      return false;
-    }
-  }
-
   async #exists(path: string): Promise<boolean> {
     try {
       await this.#disk.stat(path);
@@ -314,29 +293,10 @@ class MaildirStore implements Store {
     }
   }
 
-  async #remove(path: string): Promise<void> {
-    try {
-      await this.#disk.unlink(path);
-    } catch (failure) {
-      if (systemCode(failure) !== 'ENOENT') throw failure;
-    }
-  }
-
   #path(place: Place): string {
-    return join(this.#root, mailboxDirectory(place.mailbox), place.file);
+    return placePath(this.#root, place);
   }
 }
 
 /** Ids come from URLs too: nothing that could leave the directory. */
 const isId = (id: string): boolean => /^[A-Za-z0-9_-][A-Za-z0-9._-]*$/.test(id);
-
-async function makeDirectories(disk: Disk, path: string): Promise<void> {
-  try {
-    await disk.mkdir(path, 0o700);
-  } catch (failure) {
-    const parent = join(path, '..');
-    if (systemCode(failure) !== 'ENOENT' || parent === path) throw failure;
-    await makeDirectories(disk, parent);
-    await disk.mkdir(path, 0o700);
-  }
-}

@@ -36,8 +36,6 @@ export class Wire {
   /** Named by the session as it moves; goes into errors and transcript events. */
   stage = 'connect';
   tls: TlsFacts | undefined;
-  /** Bytes read from the peer so far. */
-  bytesIn = 0;
   readonly #channel: Channel;
   #pending: Buffer = EMPTY;
   #ended = false;
@@ -58,7 +56,6 @@ export class Wire {
     this.transcript = transcript;
     channel.attach({
       data: (chunk) => {
-        this.bytesIn += chunk.length;
         this.#pending = this.#pending.length === 0 ? chunk : Buffer.concat([this.#pending, chunk]);
         if (this.#pending.length > readHighWater && !this.#paused) {
           this.#paused = true;

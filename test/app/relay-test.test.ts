@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type RelayTarget, relayTest } from '../../src/app/relay-test.ts';
+import { EhloError } from '../../src/base/errors.ts';
 import { Scrubber } from '../../src/base/secret.ts';
 import { mailLab, probed } from './lab.ts';
 
@@ -188,3 +189,26 @@ for (const row of rows) {
     }
   });
 }
+
+test('relay-test: nobody answers on port 25 at all, so the network is suspected', async () => {
+  const { ports, connection } = mailLab(zone, {});
+  const silent = () =>
+    Promise.reject(new EhloError('timeout', 'no answer to the connection attempt', { stage: 'connect' }));
+  const { report } = await relayTest(
+    {
+      connection: { ...connection, mxPort: 25 },
+      target: { kind: 'address', address: 'b@y.test' },
+      written: 'b@y.test',
+      from: '',
+      stopAt: 'rcpt',
+      allHosts: false,
+      localDomains: [],
+      ignore: [],
+      failOn: undefined,
+    },
+    { ...ports, dial: silent },
+    { scrubber: new Scrubber(), signal: new AbortController().signal },
+  );
+  assert.equal(report.verdict.status, 'unreachable');
+  assert.ok(report.findings.some(({ id }) => id === 'PORT-25-BLOCKED'));
+});

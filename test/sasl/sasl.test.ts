@@ -4,6 +4,7 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { EhloError } from '../../src/base/errors.ts';
 import { Scrubber, Secret } from '../../src/base/secret.ts';
+import { fromBase64, parseInitial, printInitial } from '../../src/sasl/base64.ts';
 import {
   chooseMechanism,
   clientMechanisms,
@@ -421,4 +422,15 @@ describe('secrets', () => {
     login.next(Buffer.alloc(0));
     assert.equal(scrubber.scrub(login.next(Buffer.alloc(0)).toString('base64')), '<secret>');
   });
+});
+
+test('base64 of an exchange is canonical or nothing; = is an empty initial response', () => {
+  for (const text of ['QR==', 'QQ', 'QQ=', 'Q Q==', 'QQ==\n', '=', '-_-_', 'QQ==QQ==']) {
+    assert.equal(fromBase64(text), undefined, text);
+  }
+  assert.deepEqual(fromBase64(''), Buffer.alloc(0));
+  assert.deepEqual(parseInitial('='), Buffer.alloc(0));
+  for (const bytes of [Buffer.alloc(0), Buffer.from('\0a\0b'), Buffer.from([255])]) {
+    assert.deepEqual(parseInitial(printInitial(bytes) ?? ''), bytes);
+  }
 });

@@ -33,6 +33,7 @@ async function deliver(
     to?: string[];
     body?: string;
     abort?: boolean;
+    lmtp?: boolean;
   } = {},
 ): Promise<Result & { sent: string; scriptError: unknown }> {
   const [ours, theirs] = memoryPair(options.split ? { split: options.split } : {});
@@ -42,7 +43,10 @@ async function deliver(
     scriptError = error;
   });
   const wire = new Wire(ours, systemClock, new Transcript(() => 0));
-  const client = new SmtpClient(wire, { deadlines: options.silent ? quick : clientDeadlines, protocol: 'smtp' });
+  const client = new SmtpClient(wire, {
+    deadlines: options.silent ? quick : clientDeadlines,
+    protocol: options.lmtp ? 'lmtp' : 'smtp',
+  });
   const to = (options.to ?? ['b@y.test']).map((address) => ({ address }));
   let result: Result;
   try {
@@ -86,6 +90,7 @@ interface Row {
   silent?: true;
   to?: string[];
   abort?: true;
+  lmtp?: true;
   neverSends?: string;
 }
 
@@ -250,6 +255,34 @@ const rows: Row[] = [
     statuses: ['rejected'],
     error: null,
     neverSends: 'Subject',
+  },
+  {
+    name: 'LMTP: all refused and 354 all the same; nobody is left to be answered for',
+    script:
+      'S: 220 hi\nC: LHLO client.test\nS: 250-hi\nS: 250 PIPELINING\nC: MAIL\nC: RCPT\nC: DATA\nS: 250 ok\nS: 550 no\nS: 354 go\nC: .\nC: QUIT\nS: 221 bye',
+    statuses: ['rejected'],
+    error: null,
+    lmtp: true,
+    neverSends: 'Subject',
+  },
+  {
+    name: 'LMTP: a verdict for each recipient',
+    script:
+      'S: 220 hi\nC: LHLO client.test\nS: 250 hi\nC: MAIL\nS: 250 ok\nC: RCPT\nS: 250 ok\nC: RCPT\nS: 250 ok\nC: DATA\nS: 354 go\nM\nS: 250 ok\nS: 452 full\nC: QUIT\nS: 221 bye',
+    to: ['a@y.test', 'b@y.test'],
+    statuses: ['accepted', 'deferred'],
+    error: null,
+    lmtp: true,
+  },
+  {
+    name: 'LMTP: lost between two verdicts',
+    script:
+      'S: 220 hi\nC: LHLO client.test\nS: 250 hi\nC: MAIL\nS: 250 ok\nC: RCPT\nS: 250 ok\nC: RCPT\nS: 250 ok\nC: DATA\nS: 354 go\nM\nS: 250 ok\nF',
+    to: ['a@y.test', 'b@y.test'],
+    statuses: ['accepted', 'unknown'],
+    error: 'outcome-unknown',
+    mayDuplicate: true,
+    lmtp: true,
   },
   {
     name: 'MAIL refused in a group',

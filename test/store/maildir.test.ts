@@ -335,3 +335,13 @@ test('directory names of mailboxes: reversible, one component, no dot in front',
   assert.equal(directoryMailbox('%41'), undefined);
   assert.equal(directoryMailbox('%ff'), undefined);
 });
+
+test('directories that the store makes are synced into those above them', async () => {
+  const top = freshRoot();
+  fs.mkdirSync(top, { recursive: true });
+  const { disk, log } = watched();
+  const store = await open(join(top, 'a', 'b'), disk);
+  const synced = log.filter(({ name }) => name === 'fsync').map(({ path }) => path);
+  assert.ok(synced.includes(top) && synced.includes(join(top, 'a')), synced.join());
+  await store.close();
+});
