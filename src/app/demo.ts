@@ -12,7 +12,7 @@ import type { Connection } from './connection.ts';
 import { type FetchReport, fetchMail } from './fetch.ts';
 import type { FetchOutput } from './fetch-output.ts';
 import { inspectMessage, type MessageReport, openMessage } from './inspect-message.ts';
-import type { MessageInput } from './outgoing.ts';
+import { emptyInput, type MessageInput } from './outgoing.ts';
 import type { Ports } from './ports.ts';
 import { type RelayTestReport, relayTest } from './relay-test.ts';
 import { type ReportHead, reportHead } from './report.ts';
@@ -220,27 +220,12 @@ async function walkThrough(
 }
 
 const messageInput = (attachment: string): MessageInput => ({
+  ...emptyInput,
   from: `Alice <${sender}>`,
-  mailFrom: undefined,
   to: [recipient],
-  cc: [],
-  bcc: [],
-  rcpt: [],
-  readRecipients: false,
   subject: 'Grüße, Bob',
   text: { kind: 'text', text: bodyText },
-  html: undefined,
   attachments: [{ path: attachment }],
-  headers: [],
-  replyTo: [],
-  inReplyTo: undefined,
-  priority: undefined,
-  raw: undefined,
-  ret: undefined,
-  envid: undefined,
-  notify: undefined,
-  mailParams: [],
-  rcptParams: [],
 });
 
 /** Every byte value, dots at line starts, bare CR and LF: what careless software changes. */

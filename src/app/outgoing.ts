@@ -47,6 +47,31 @@ export interface MessageInput {
   rcptParams: EsmtpParam[];
 }
 
+/** Nothing said of anything: what a caller does not set. */
+export const emptyInput: MessageInput = {
+  from: '',
+  mailFrom: undefined,
+  to: [],
+  cc: [],
+  bcc: [],
+  rcpt: [],
+  readRecipients: false,
+  subject: undefined,
+  text: undefined,
+  html: undefined,
+  attachments: [],
+  headers: [],
+  replyTo: [],
+  inReplyTo: undefined,
+  priority: undefined,
+  raw: undefined,
+  ret: undefined,
+  envid: undefined,
+  notify: undefined,
+  mailParams: [],
+  rcptParams: [],
+};
+
 export interface Outgoing {
   messageId: string | null;
   envelope: Envelope;

@@ -1,7 +1,7 @@
 // Who receives a message that is taken as it is: what its header names, or a clear refusal before anything is sent.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type MessageInput, prepareMessage } from '../../src/app/outgoing.ts';
+import { emptyInput, type MessageInput, prepareMessage } from '../../src/app/outgoing.ts';
 import { bytesSource, readAll } from '../../src/base/bytes.ts';
 import { EhloError } from '../../src/base/errors.ts';
 import { mailLab } from './lab.ts';
@@ -11,27 +11,9 @@ const { ports } = mailLab('', {});
 function prepare(header: string[], more: Partial<MessageInput> = {}) {
   const message = Buffer.from([...header, 'Subject: hi', '', 'text', ''].join('\r\n'));
   const input: MessageInput = {
-    from: '',
-    mailFrom: undefined,
-    to: [],
-    cc: [],
-    bcc: [],
-    rcpt: [],
+    ...emptyInput,
     readRecipients: true,
-    subject: undefined,
-    text: undefined,
-    html: undefined,
-    attachments: [],
-    headers: [],
-    replyTo: [],
-    inReplyTo: undefined,
-    priority: undefined,
     raw: { path: 'mail.eml', fixEol: false },
-    ret: undefined,
-    envid: undefined,
-    notify: undefined,
-    mailParams: [],
-    rcptParams: [],
     ...more,
   };
   const files = { ...ports.files, read: async (path: string) => ({ ...bytesSource(message), name: path }) };

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
+import { emptyInput } from '../../src/app/outgoing.ts';
 import { send } from '../../src/app/send.ts';
 import { errorJson } from '../../src/base/errors.ts';
 import { Scrubber, Secret } from '../../src/base/secret.ts';
@@ -74,27 +75,10 @@ async function shownBy(words: string, at: string, mechanism: string, password: s
         credentials: { user: 'alice', password: new Secret(password) },
       },
       input: {
+        ...emptyInput,
         from: 'a@x.test',
-        mailFrom: undefined,
         to: ['b@y.test'],
-        cc: [],
-        bcc: [],
-        rcpt: [],
-        readRecipients: false,
-        subject: undefined,
         text: { kind: 'text', text: 'hi' },
-        html: undefined,
-        attachments: [],
-        headers: [],
-        replyTo: [],
-        inReplyTo: undefined,
-        priority: undefined,
-        raw: undefined,
-        ret: undefined,
-        envid: undefined,
-        notify: undefined,
-        mailParams: [],
-        rcptParams: [],
       },
       onReject: 'continue',
       pipelining: true,
