@@ -36,9 +36,12 @@ const packages = {
   ora: '^src/render/',
   commander: '^src/cli/',
   inquirer: '^src/cli/prompts\\.ts$',
-  nodemailer: '^src/message/(compose|well-known)\\.ts$',
+  nodemailer: '^src/(message/(compose|well-known)|net/oauth2)\\.ts$',
   mailparser: '^src/message/decode\\.ts$',
   'dns-packet': '^src/dns/codec\\.ts$',
+  'csv-parse': '^src/store/csv\\.ts$',
+  'smol-toml': '^src/cli/config-file\\.ts$',
+  socks: '^src/net/proxy\\.ts$',
 };
 
 /** As resolved (node_modules/...), and as written where only the types are installed. */

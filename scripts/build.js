@@ -11,11 +11,16 @@ const dist = `${root}dist`;
 /** As CommonJS sees them from an ES module: module.exports is the default export. */
 const vendor = {
   chalk: "export * from 'chalk';",
+  'csv-parse': "export { parse } from 'csv-parse';",
   'dns-packet': "module.exports = require('dns-packet');",
   inquirer: "module.exports = require('inquirer').default;",
   mailparser: "module.exports = require('mailparser');",
   'nodemailer/lib/mail-composer': "module.exports = require('nodemailer/lib/mail-composer');",
+  'nodemailer/lib/well-known': "module.exports = require('nodemailer/lib/well-known');",
+  'nodemailer/lib/xoauth2': "module.exports = require('nodemailer/lib/xoauth2');",
   ora: "module.exports = require('ora').default;",
+  'smol-toml': "export { parse } from 'smol-toml';",
+  socks: "module.exports = require('socks');",
 };
 const vendorFile = (name) => `vendor/${name.split('/').at(-1)}.cjs`;
 

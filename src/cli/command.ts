@@ -34,9 +34,16 @@ export interface Output {
   drained?(): Promise<void>;
 }
 
-export interface CommandModule {
+export interface OptionCommand {
   /** Adds description, arguments, options and help text (examples first) to a fresh command. */
   define(command: Command): void;
   /** Resolves with the exit code (usually report.exit.code). A thrown EhloError is shown by main, as text or as JSON. */
   run(args: string[], options: Record<string, unknown>, context: Context): Promise<number>;
 }
+
+/** A command under another program's name: it reads its arguments as that program does, without any option of ours. */
+export interface FrontCommand {
+  front(argv: readonly string[], context: Context): Promise<number>;
+}
+
+export type CommandModule = OptionCommand | FrontCommand;

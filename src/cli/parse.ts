@@ -1,7 +1,7 @@
 // One command's line, parsed by commander: its own options, the global ones, and the help. Loaded when a command runs.
 import { Command, CommanderError, Option } from 'commander';
 import { EhloError } from '../base/errors.ts';
-import type { CommandModule } from './command.ts';
+import type { OptionCommand } from './command.ts';
 
 export type Parsed =
   | { kind: 'run'; args: string[]; options: Record<string, unknown>; globals: Globals }
@@ -14,7 +14,7 @@ export interface Globals {
   input: boolean;
 }
 
-export function parseLine(name: string, module: CommandModule, argv: string[], width: number): Parsed {
+export function parseLine(name: string, module: OptionCommand, argv: string[], width: number): Parsed {
   let help = '';
   const command = new Command(`ehlo ${name}`);
   command.exitOverride().configureOutput({

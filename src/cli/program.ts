@@ -51,11 +51,14 @@ async function dispatch(
   await colour(door, preset.color);
   const entry = commands.find(({ name }) => name === request.name);
   if (!entry) throw new Error(`no entry for ${request.name}`);
-  const [{ parseLine }, module, { createPorts }] = await Promise.all([
-    import('./parse.ts'),
-    entry.load(),
-    import('./ports.ts'),
-  ]);
+  const [{ createPorts }, module] = await Promise.all([import('./ports.ts'), entry.load()]);
+  const ports = createPorts({ stdin: () => process.stdin, signal: door.signal });
+  if ('front' in module) {
+    door.show.format = 'human';
+    const globals: Globals = { format: 'human', verbosity: 0, color: 'auto', input: false };
+    return module.front(request.args, createContext(door, globals, ports, scrubber));
+  }
+  const { parseLine } = await import('./parse.ts');
   const parsed = parseLine(entry.name, module, request.args, process.stdout.columns || 80);
   if (parsed.kind === 'help') {
     door.stdout.write(parsed.text);
@@ -63,7 +66,6 @@ async function dispatch(
   }
   door.show.format = parsed.globals.format;
   await colour(door, parsed.globals.color);
-  const ports = createPorts({ stdin: () => process.stdin, signal: door.signal });
   return module.run(parsed.args, parsed.options, createContext(door, parsed.globals, ports, scrubber));
 }
 

@@ -1,7 +1,7 @@
 // A program with one command that does what its first argument says, to see what the door and the parser make of it.
 import { readFileSync } from 'node:fs';
 import { EhloError } from '../../src/base/errors.ts';
-import type { CommandModule, Context } from '../../src/cli/command.ts';
+import type { OptionCommand, Context } from '../../src/cli/command.ts';
 import { introduce } from '../../src/cli/help.ts';
 import { addConnectionOptions, parseConnection } from '../../src/cli/options.ts';
 import { runProgram } from '../../src/cli/program.ts';
@@ -91,7 +91,7 @@ const acts: Record<string, (context: Context, args: string[], options: Record<st
   },
 };
 
-const probeCommand: CommandModule = {
+const probeCommand: OptionCommand = {
   define(command) {
     introduce(command, 'do what a test says', [{ line: 'ehlo probe show', says: 'shows what arrives' }]);
     command.argument('<act>').argument('[words...]');

@@ -1,10 +1,10 @@
 // `ehlo demo`: shows each step as it is done. The work is in app/demo.ts.
 import type { Command } from 'commander';
-import type { CommandModule } from '../command.ts';
+import type { OptionCommand } from '../command.ts';
 import { introduce } from '../help.ts';
 import { showError } from '../show-error.ts';
 
-export const demoCommand: CommandModule = {
+export const demoCommand: OptionCommand = {
   define(command: Command): void {
     introduce(
       command,

@@ -5,7 +5,7 @@ import type { FetchOutput } from '../../app/fetch-output.ts';
 import { EhloError } from '../../base/errors.ts';
 import { pop3Limits } from '../../base/limits.ts';
 import { parseSize } from '../../base/values.ts';
-import type { CommandModule, Context } from '../command.ts';
+import type { OptionCommand, Context } from '../command.ts';
 import { introduce } from '../help.ts';
 import { type OptionValues, optionValues } from '../option-values.ts';
 import { addConnectionOptions, parseConnection } from '../options.ts';
@@ -29,7 +29,7 @@ interface Plan {
   forceRaw: boolean;
 }
 
-export const fetchCommand: CommandModule = {
+export const fetchCommand: OptionCommand = {
   define(command: Command): void {
     introduce(command, 'list, fetch or delete the messages of a POP3 mailbox', [
       { line: 'ehlo fetch pop3s://me@pop.example.com list', says: 'what is there (asks for the password)' },

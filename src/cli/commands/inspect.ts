@@ -4,7 +4,7 @@ import type { MessageReport, OpenMessage } from '../../app/inspect-message.ts';
 import type { ByteSource } from '../../base/bytes.ts';
 import { EhloError } from '../../base/errors.ts';
 import { type FailOn, failOnWords } from '../../base/finding.ts';
-import type { CommandModule, Context } from '../command.ts';
+import type { OptionCommand, Context } from '../command.ts';
 import { introduce } from '../help.ts';
 import { type OptionValues, optionValues } from '../option-values.ts';
 import { addConnectionOptions, parseConnection } from '../options.ts';
@@ -13,7 +13,7 @@ const kinds = ['message', 'domain', 'server'] as const;
 
 type Target = { kind: 'message'; source: ByteSource } | { kind: 'domain' | 'server'; name: string };
 
-export const inspectCommand: CommandModule = {
+export const inspectCommand: OptionCommand = {
   define(command: Command): void {
     introduce(command, 'take a message or a server apart, and say what is wrong with it', [
       { line: 'ehlo inspect message.eml', says: 'a message: summary, parts with offsets, hops with delays, findings' },

@@ -5,7 +5,7 @@ import type { RelayTarget, RelayTestRequest } from '../../app/relay-test.ts';
 import { parseMailbox } from '../../base/address.ts';
 import { parseDomain } from '../../base/domain.ts';
 import { EhloError } from '../../base/errors.ts';
-import type { CommandModule } from '../command.ts';
+import type { OptionCommand } from '../command.ts';
 import { introduce } from '../help.ts';
 import { optionValues } from '../option-values.ts';
 import { addConnectionOptions, collect, parseConnection } from '../options.ts';
@@ -13,7 +13,7 @@ import { parseServerUrl, printServerUrl } from '../server-url.ts';
 
 const stops = { ehlo: 'ehlo', tls: 'starttls', mail: 'mail', rcpt: 'rcpt', data: 'data' } as const;
 
-export const relayTestCommand: CommandModule = {
+export const relayTestCommand: OptionCommand = {
   define(command: Command): void {
     introduce(
       command,

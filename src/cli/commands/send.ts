@@ -4,13 +4,13 @@ import { type AttachmentInput, type MessageInput, parseNotify, type TextInput } 
 import { forbiddenCharacter } from '../../base/domain.ts';
 import { EhloError } from '../../base/errors.ts';
 import { type EsmtpParam, printParams } from '../../smtp/params.ts';
-import type { CommandModule, Context } from '../command.ts';
+import type { OptionCommand, Context } from '../command.ts';
 import { introduce } from '../help.ts';
 import { type OptionValues, optionValues } from '../option-values.ts';
 import { addConnectionOptions, collect, parseConnection } from '../options.ts';
 import { showError } from '../show-error.ts';
 
-export const sendCommand: CommandModule = {
+export const sendCommand: OptionCommand = {
   define(command: Command): void {
     introduce(command, 'send a message, with an exit code that a script can trust', [
       {

@@ -10,14 +10,14 @@ import { parseDuration, parseHostPort, parsePort, parseSize } from '../../base/v
 import type { Accounts } from '../../sasl/sasl.ts';
 import type { Store } from '../../store/store.ts';
 import type { TlsServerOptions } from '../../wire/channel.ts';
-import type { CommandModule, Context } from '../command.ts';
+import type { OptionCommand, Context } from '../command.ts';
 import { introduce } from '../help.ts';
 import { type OptionValues, optionValues } from '../option-values.ts';
 import { showError } from '../show-error.ts';
 
 const loopback = '127.0.0.1';
 
-export const serveCommand: CommandModule = {
+export const serveCommand: OptionCommand = {
   define(command: Command): void {
     introduce(command, 'run a throwaway SMTP and POP3 server on this machine', [
       { line: 'ehlo serve', says: 'on free ports of 127.0.0.1, everything kept in memory' },
