@@ -19,6 +19,13 @@ export interface AttachmentInput {
   cid?: string;
 }
 
+export interface RawInput {
+  /** A file, or `-`. Where the bytes are at hand (`given`), only what errors call it. */
+  path: string;
+  given?: ByteSource;
+  fixEol: boolean;
+}
+
 export interface MessageInput {
   from: string;
   /** '' is the null reverse-path; undefined: the address of `from`. */
@@ -39,7 +46,7 @@ export interface MessageInput {
   inReplyTo: string | undefined;
   priority: 'high' | 'normal' | 'low' | undefined;
   /** Present: the message as it is, instead of all the parts above. */
-  raw: { path: string; fixEol: boolean } | undefined;
+  raw: RawInput | undefined;
   ret: 'full' | 'hdrs' | undefined;
   envid: string | undefined;
   notify: string[] | undefined;
@@ -129,13 +136,9 @@ async function prepareComposed(input: MessageInput, ports: Ports): Promise<Outgo
   };
 }
 
-async function prepareRaw(
-  input: MessageInput,
-  raw: { path: string; fixEol: boolean },
-  ports: Ports,
-): Promise<Outgoing> {
+async function prepareRaw(input: MessageInput, raw: RawInput, ports: Ports): Promise<Outgoing> {
   const { examineRaw, fixEol, stripBcc } = await import('../message/raw.ts');
-  const given: ByteSource & { dispose?: () => Promise<void> } = await ports.files.read(raw.path);
+  const given: ByteSource & { dispose?: () => Promise<void> } = raw.given ?? (await ports.files.read(raw.path));
   const dispose = async () => given.dispose?.();
   try {
     let source: ByteSource = given;

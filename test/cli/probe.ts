@@ -1,7 +1,7 @@
 // A program with one command that does what its first argument says, to see what the door and the parser make of it.
 import { readFileSync } from 'node:fs';
 import { EhloError } from '../../src/base/errors.ts';
-import type { OptionCommand, Context } from '../../src/cli/command.ts';
+import type { Context, OptionCommand } from '../../src/cli/command.ts';
 import { introduce } from '../../src/cli/help.ts';
 import { addConnectionOptions, parseConnection } from '../../src/cli/options.ts';
 import { runProgram } from '../../src/cli/program.ts';

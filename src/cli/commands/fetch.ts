@@ -5,7 +5,7 @@ import type { FetchOutput } from '../../app/fetch-output.ts';
 import { EhloError } from '../../base/errors.ts';
 import { pop3Limits } from '../../base/limits.ts';
 import { parseSize } from '../../base/values.ts';
-import type { OptionCommand, Context } from '../command.ts';
+import type { Context, OptionCommand } from '../command.ts';
 import { introduce } from '../help.ts';
 import { type OptionValues, optionValues } from '../option-values.ts';
 import { addConnectionOptions, parseConnection } from '../options.ts';

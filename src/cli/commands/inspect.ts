@@ -4,7 +4,7 @@ import type { MessageReport, OpenMessage } from '../../app/inspect-message.ts';
 import type { ByteSource } from '../../base/bytes.ts';
 import { EhloError } from '../../base/errors.ts';
 import { type FailOn, failOnWords } from '../../base/finding.ts';
-import type { OptionCommand, Context } from '../command.ts';
+import type { Context, OptionCommand } from '../command.ts';
 import { introduce } from '../help.ts';
 import { type OptionValues, optionValues } from '../option-values.ts';
 import { addConnectionOptions, parseConnection } from '../options.ts';

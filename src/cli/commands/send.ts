@@ -4,7 +4,7 @@ import { type AttachmentInput, type MessageInput, parseNotify, type TextInput } 
 import { forbiddenCharacter } from '../../base/domain.ts';
 import { EhloError } from '../../base/errors.ts';
 import { type EsmtpParam, printParams } from '../../smtp/params.ts';
-import type { OptionCommand, Context } from '../command.ts';
+import type { Context, OptionCommand } from '../command.ts';
 import { introduce } from '../help.ts';
 import { type OptionValues, optionValues } from '../option-values.ts';
 import { addConnectionOptions, collect, parseConnection } from '../options.ts';

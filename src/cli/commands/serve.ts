@@ -10,7 +10,7 @@ import { parseDuration, parseHostPort, parsePort, parseSize } from '../../base/v
 import type { Accounts } from '../../sasl/sasl.ts';
 import type { Store } from '../../store/store.ts';
 import type { TlsServerOptions } from '../../wire/channel.ts';
-import type { OptionCommand, Context } from '../command.ts';
+import type { Context, OptionCommand } from '../command.ts';
 import { introduce } from '../help.ts';
 import { type OptionValues, optionValues } from '../option-values.ts';
 import { showError } from '../show-error.ts';
