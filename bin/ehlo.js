@@ -3,12 +3,29 @@
 'use strict';
 const { existsSync, readFileSync } = require('node:fs');
 const { createRequire } = require('node:module');
-const { dirname, join } = require('node:path');
+const { basename, dirname, join } = require('node:path');
 const vm = require('node:vm');
 
 const dist = join(__dirname, '..', 'dist');
 const bundle = (name) => join(dist, `${name}.cjs`);
-const command = process.argv.slice(2).find((word) => /^[a-z]+(?:-[a-z]+)*$/.test(word) && existsSync(bundle(word)));
+
+/** Names that other programs call us by, through a symlink, and what each means. */
+const fronts = new Map([
+  ['sendmail', []],
+  ['mailq', ['-bp']],
+  ['newaliases', ['-bi']],
+]);
+const front = fronts.get(basename(process.argv[1] ?? ''));
+if (front) process.argv.splice(2, 0, 'sendmail', ...front);
+
+/** The command is the first word that has a bundle and is not the value of a global option. */
+const words = process.argv.slice(2);
+const command = words.find(
+  (word, at) =>
+    /^[a-z]+(?:-[a-z]+)*$/.test(word) &&
+    !/^(?:-P|--profile|--config|--color)$/.test(words[at - 1] ?? '') &&
+    existsSync(bundle(word)),
+);
 
 /**
  * Compiling a bundle is a quarter of a short run. Where the build was made by this very Node it left the compiled code

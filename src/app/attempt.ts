@@ -10,8 +10,10 @@ import { type TransactionOutcome, transaction } from '../smtp/transaction.ts';
 import type { TlsFacts } from '../wire/channel.ts';
 import { Transcript, type TranscriptEvent } from '../wire/transcript.ts';
 import type { Connection } from './connection.ts';
+import { normalControl, type ProtocolControl } from './control.ts';
 import type { Ports } from './ports.ts';
-import { openSession, planFor, type SessionTimings, type Target } from './session.ts';
+import { openSession, planFor, type Session, type SessionTimings, type Target } from './session.ts';
+import type { SessionPool } from './session-pool.ts';
 
 export interface AttemptRequest {
   connection: Connection;
@@ -22,6 +24,7 @@ export interface AttemptRequest {
   pipelining: boolean;
   /** Present: a probe that goes no further; `accepted` then means "would go on". */
   until?: Stage;
+  control?: ProtocolControl;
 }
 
 export interface AttemptHooks {
@@ -30,6 +33,10 @@ export interface AttemptHooks {
   onEvent?: ((event: TranscriptEvent) => void) | undefined;
   onStep?: ((step: Step) => void) | undefined;
   signal?: AbortSignal | undefined;
+  /** Awaited before QUIT, which may take seconds: whoever keeps records has them by then. */
+  onOutcome?: ((outcome: TransactionOutcome, host: string) => Promise<void>) | undefined;
+  /** Sessions to go on with, and where they are left for the next message. */
+  pool?: SessionPool | undefined;
 }
 
 /** One address of one host, tried. */
@@ -53,23 +60,53 @@ export async function attemptAt(
   route: 'server' | 'mx',
   ports: Ports,
   hooks: AttemptHooks,
-): Promise<{ attempt: Attempt; result: TransactionOutcome | null }> {
+): Promise<Tried> {
+  const kept = hooks.pool?.take(target);
+  if (kept) {
+    const tried = await converse(request, target, kept, hooks);
+    // The server may have closed a session that waited; before MAIL was answered nothing was begun.
+    if (!endedWhileWaiting(tried)) return tried;
+  }
+  const control = request.control ?? normalControl;
   const plan = {
-    ...planFor(request.connection, target, route, ports.hostname()),
+    ...planFor(request.connection, target, route, ports.hostname(), control),
     ...(request.until ? { stopAt: request.until } : {}),
   };
   const transcript = new Transcript(() => ports.clock.now(), { scrubber: hooks.scrubber, listener: hooks.onEvent });
   const inClear = { ...plan, tls: { ...plan.tls, mode: 'off' as const } };
   let session = await openSession(plan, ports.dial, ports.clock, { transcript, ...hooks });
-  const notes = [...session.notes];
   if (session.error?.code === 'tls-handshake' && plan.tls.mode === 'opportunistic') {
     // Opportunistic means: better in the clear than not at all (RFC 7435 3), and said.
-    notes.push(`${session.error.message}; connected again without TLS, as opportunistic TLS allows`);
+    const why = `${session.error.message}; connected again without TLS, as opportunistic TLS allows`;
+    const before = [...session.notes, why];
     session.wire?.destroy();
     session = await openSession(inClear, ports.dial, ports.clock, { transcript, ...hooks });
-    notes.push(...session.notes);
+    session.notes.unshift(...before);
   }
+  return converse(request, target, session, hooks);
+}
+
+interface Tried {
+  attempt: Attempt;
+  result: TransactionOutcome | null;
+}
+
+const endedWhileWaiting = ({ attempt: { error, steps } }: Tried): boolean =>
+  error !== null &&
+  (error.kind === 'lost' || error.reply?.code === 421) &&
+  !error.mayDuplicate &&
+  steps.every((step) => step.stage !== 'mail' || step.code === 421);
+
+/** The transaction or the probe of an open session, and its end. */
+async function converse(
+  request: AttemptRequest,
+  target: Target,
+  session: Session,
+  hooks: AttemptHooks,
+): Promise<Tried> {
+  const control = request.control ?? normalControl;
   const { client, wire, timings } = session;
+  const notes = session.notes.splice(0);
   let result: TransactionOutcome | null = null;
   if (client && session.stopped) result = stoppedAt(client, request);
   else if (client && !session.error) {
@@ -77,35 +114,49 @@ export async function attemptAt(
     result = await transaction(client, request.envelope, request.message, {
       onReject: request.onReject,
       pipelining: request.pipelining,
+      bdat: control.bdat,
+      prdr: control.prdr,
+      force: control.force,
       ...(until === 'mail' || until === 'rcpt' || until === 'data' ? { until } : {}),
+      ...(control.stop ? { leave: 'as-is' } : {}),
     });
     notes.push(...result.notes);
+    await hooks.onOutcome?.(result, target.host);
   }
   let error = session.error ?? result?.error ?? null;
-  if (client && (!error || politeKinds.has(error.kind))) {
-    const late = await client.goodbye();
-    // Only where nobody can tell any more which reply was the verdict does a late extra reply undo it.
-    if (late && result?.final) {
-      error = late.with({ mayDuplicate: true, retryable: false });
-      result.recipients = result.recipients.map((one) =>
-        one.status === 'accepted' ? { ...one, status: 'unknown', reply: null } : one,
-      );
+  const keep = !error && result?.usable && !request.until && !control.stop && hooks.pool?.keep(target, session);
+  if (!keep) {
+    if (control.stop?.how === 'drop' && !error) {
+      wire?.info(`closed without QUIT after ${control.stop.after}, as asked`);
+      wire?.destroy();
+    } else if (client && (!error || politeKinds.has(error.kind))) {
+      const late = await client.goodbye();
+      // Only where nobody can tell any more which reply was the verdict does a late extra reply undo it.
+      if (late && result?.final) {
+        error = late.with({ mayDuplicate: true, retryable: false });
+        result.recipients = result.recipients.map((one) =>
+          one.status === 'accepted' ? { ...one, status: 'unknown', reply: null } : one,
+        );
+      }
     }
+    wire?.close();
   }
-  wire?.close();
+  // What was told is not told again where the session goes on.
+  const events = session.transcript.events.splice(0);
+  const steps = client?.steps.splice(0) ?? [];
   return {
     attempt: {
       ...target,
       recipients: request.envelope.to.map((one) => one.address),
-      steps: client?.steps ?? [],
+      steps,
       tls: session.tls,
       extensions: [...(client?.offers ?? [])],
       timings: {
         ...timings,
-        envelope: span(transcript.events, ['mail', 'rcpt', 'data']),
-        data: span(transcript.events, ['body', 'dot']),
+        envelope: span(events, ['mail', 'rcpt', 'data']),
+        data: span(events, ['bdat', 'body', 'dot', 'prdr']),
       },
-      transcript: transcript.events,
+      transcript: events,
       notes,
       final: result?.final ?? null,
       error,
@@ -129,7 +180,7 @@ const stoppedAt = (client: SmtpClient, request: AttemptRequest): TransactionOutc
 });
 
 /** After these the session still stands and the peer is owed a QUIT. */
-const politeKinds: ReadonlySet<EhloError['kind']> = new Set(['refused', 'tls', 'auth', 'input']);
+const politeKinds: ReadonlySet<EhloError['kind']> = new Set(['refused', 'tls', 'auth', 'input', 'policy']);
 
 /** From the first to the last event of some stages, in milliseconds; null where there was none. */
 function span(events: readonly TranscriptEvent[], of: readonly Stage[]): number | null {

@@ -4,6 +4,7 @@ import type { Secret } from '../base/secret.ts';
 import type { DnsServer } from '../dns/dns.ts';
 import type { Credentials } from '../sasl/sasl.ts';
 import type { TlsClientOptions } from '../wire/channel.ts';
+import type { ProxyServer } from './ports.ts';
 
 export type ServerScheme = 'smtp' | 'smtps' | 'lmtp' | 'lmtp+unix' | 'pop3' | 'pop3s' | 'mx';
 
@@ -16,6 +17,8 @@ export interface ServerUrl {
   path?: string;
   user?: string;
   password?: Secret<string>;
+  /** The well-known service (`gmail`) that this is the server of, as it was asked for. */
+  service?: string;
 }
 
 export type TlsMode = 'off' | 'opportunistic' | 'required' | 'implicit';
@@ -28,6 +31,8 @@ export interface Connection {
   tlsVerify: 'full' | 'ca' | 'none';
   /** All but the name, which the use case knows. `name` is --tls-name. */
   tlsClient: Omit<TlsClientOptions, 'role' | 'servername'>;
+  /** --tls-get-cert: takes the chain (PEM, leaf first) of each handshake, before it is judged. Rejects with 'cannot-create'. */
+  onChain?: ((chain: readonly string[]) => Promise<void>) | undefined;
   /** Present when there is somebody to log in as and --auth is not `none`. */
   credentials?: Credentials;
   /** Upper case, in the order asked. Undefined: whatever is best of what the server offers. */
@@ -40,6 +45,13 @@ export interface Connection {
   dns?: DnsServer;
   /** --resolve: this host on this port is at this address, whatever DNS says. In the order given. */
   overrides: AddressOverride[];
+  /** --hosts, in the order of the file: beats DNS, not --resolve. */
+  hosts?: HostsEntry[];
+  /** --connect-to: another place to connect to; the name that TLS verifies stays. The first that fits is taken. */
+  connectTo?: ConnectTo[];
+  proxy?: ProxyServer;
+  /** The command to speak to instead of a server; `server` is then `pipeServer` of hosts.ts. */
+  pipe?: string;
   helo?: string;
   localAddress?: string;
   family?: 4 | 6;
@@ -51,4 +63,17 @@ export interface AddressOverride {
   host: string;
   port: number;
   address: string;
+}
+
+export interface HostsEntry {
+  host: string;
+  address: string;
+}
+
+/** Null: any host or port on the left, the same one on the right. */
+export interface ConnectTo {
+  host: string | null;
+  port: number | null;
+  toHost: string | null;
+  toPort: number | null;
 }

@@ -1,7 +1,9 @@
 // What a tester may ask of a session beyond a normal one: where to stop, what to say besides, what to expect. Types only;
 // attempt.ts and smtp/transaction.ts do it. Whatever is not asked for leaves a session as it always is.
-import type { ByteSource } from '../base/bytes.ts';
 import type { ReplyStage, Stage } from '../smtp/phases.ts';
+import type { ProxyHeader } from '../smtp/proxy-header.ts';
+
+export type { ProxyEnd, ProxyHeader } from '../smtp/proxy-header.ts';
 
 /** --quit-after and --drop-after take these; `tls` is the stage `starttls` of phases.ts, also where TLS comes first. */
 export const stopStages = ['connect', 'banner', 'ehlo', 'tls', 'auth', 'mail', 'rcpt', 'data', 'dot'] as const;
@@ -23,27 +25,15 @@ export interface ProtocolControl {
   proxyHeader?: ProxyHeader;
   /** AUTH and parameters go out although the server does not offer them. */
   force: boolean;
+  /** A reply with a bare LF or a control character is an error, not a quirk. */
+  strict: boolean;
   /** EHLO keywords in upper case that must be there, also STARTTLS for a session that must be under TLS. */
   require: string[];
-  /** In place of the message: these bytes after DATA, not stuffed and not checked. */
-  rawBytes?: ByteSource;
 }
 
 export interface Expectation {
   stage: ReplyStage;
   codes: string;
-}
-
-/** The header of the PROXY protocol. Without addresses: those of the connection itself. */
-export interface ProxyHeader {
-  version: 'v1' | 'v2';
-  /** `local`: v2's LOCAL, v1's UNKNOWN. */
-  addresses: 'connection' | 'local' | { source: ProxyEnd; destination: ProxyEnd };
-}
-
-export interface ProxyEnd {
-  address: string;
-  port: number;
 }
 
 export const normalControl: ProtocolControl = {
@@ -53,6 +43,7 @@ export const normalControl: ProtocolControl = {
   prdr: false,
   xclient: [],
   force: false,
+  strict: false,
   require: [],
 };
 

@@ -1,13 +1,13 @@
 // Opens one mailbox at a POP3 server: a session (pop3-session.ts), and the login. The rules for TLS and secrets are those of
 // every command; a refusal is an error here.
 import { EhloError } from '../base/errors.ts';
-import { isLoopback } from '../base/ip.ts';
 import type { Pop3Client } from '../pop3/client.ts';
 import { login } from '../pop3/login.ts';
 import type { Connection, ServerUrl, TlsMode } from './connection.ts';
 import { openPop3, type Pop3Facts, type Pop3Hooks } from './pop3-session.ts';
 import type { Ports } from './ports.ts';
 import { tlsVerified } from './tls-policy.ts';
+import { isLocal } from './via.ts';
 
 export interface MailboxSession {
   client: Pop3Client;
@@ -29,7 +29,7 @@ export async function openMailbox(
     });
   }
   // Somebody always logs in, so TLS is required, except where nobody can listen in between.
-  const fallback = (address: string): TlsMode => (isLoopback(address) ? 'opportunistic' : 'required');
+  const fallback = (address: string): TlsMode => (isLocal(address, connection) ? 'opportunistic' : 'required');
   const mode = (address: string): TlsMode =>
     connection.tls ?? (server.scheme === 'pop3s' ? 'implicit' : fallback(address));
   const tls = { mode, verify: connection.tlsVerify };
@@ -37,7 +37,7 @@ export async function openMailbox(
   try {
     const safe =
       (facts.tls !== null && tlsVerified(facts.tls, connection.tlsVerify)) ||
-      isLoopback(facts.target?.address ?? '') ||
+      isLocal(facts.target?.address ?? '', connection) ||
       connection.allowPlaintextAuth;
     const method = await login(client, {
       credentials,

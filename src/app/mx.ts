@@ -4,39 +4,52 @@ import { domainToAscii } from '../base/address.ts';
 import { EhloError } from '../base/errors.ts';
 import { ipFamily } from '../base/ip.ts';
 import type { Resolver } from '../dns/dns.ts';
-import { createStubResolver } from '../dns/resolver.ts';
 import { type MxWalk, walkMx } from '../dns/walk.ts';
+import { addressesOf } from './addresses.ts';
 import type { Connection } from './connection.ts';
-import { overridesFor } from './overrides.ts';
+import { connectTo, knownAddresses } from './overrides.ts';
 import type { Ports } from './ports.ts';
 import type { Target } from './session.ts';
+import { looksUpNames } from './via.ts';
 
-export const resolverFor = async (connection: Connection, ports: Ports): Promise<Resolver> =>
-  createStubResolver({
-    servers: connection.dns ? [connection.dns] : await ports.resolve.systemServers(),
-    exchange: ports.resolve.exchange,
-    clock: ports.clock,
-    timeoutMs: connection.deadlines.dns,
-  });
+export { resolverFor } from './resolver.ts';
+
+/** A walk, with the addresses of the hosts that --connect-to names in place of some. */
+export interface MxRoute extends MxWalk {
+  elsewhere: ReadonlyMap<string, string[]>;
+}
 
 /** Every address of every MX host, in the order of the walk. Empty where the hosts have none (any more). */
-export function mxTargets(connection: Connection, walk: MxWalk): Target[] {
-  const port = connection.mxPort;
+export function mxTargets(connection: Connection, walk: MxRoute): Target[] {
   return walk.hosts.flatMap(({ host, addresses }) => {
-    const fixed = overridesFor(connection, host, port);
-    const all = fixed.length > 0 ? fixed : addresses.map((one) => one.address);
-    return all
+    const { port } = connectTo(connection, host, connection.mxPort);
+    const known = walk.elsewhere.get(host) ?? knownAddresses(connection, host, port);
+    // A host without an address is none, whoever looks it up.
+    const found = looksUpNames(connection) && addresses.length > 0 ? [host] : addresses.map((one) => one.address);
+    return (known.length > 0 ? known : found)
       .filter((address) => !connection.family || ipFamily(address) === connection.family)
       .map((address) => ({ host, address, port }));
   });
 }
 
 /** The MX walk of a recipient's domain. On another port than 25 this is a lab, where private targets are the point. */
-export const mxWalk = (connection: Connection, domain: string, resolver: Resolver, ports: Ports): Promise<MxWalk> =>
-  walkMx(domainToAscii(domain), resolver, {
+export async function mxWalk(
+  connection: Connection,
+  domain: string,
+  resolver: Resolver,
+  ports: Ports,
+): Promise<MxRoute> {
+  const walk = await walkMx(domainToAscii(domain), resolver, {
     ownNames: [ports.hostname()],
     allowPrivate: connection.mxPort !== 25,
   });
+  const elsewhere = new Map<string, string[]>();
+  for (const { host } of walk.hosts) {
+    const to = connectTo(connection, host, connection.mxPort);
+    if (to.host !== host) elsewhere.set(host, await addressesOf(connection, to.host, to.port, ports));
+  }
+  return { ...walk, elsewhere };
+}
 
 /** What a sender must make of a walk that gives no host. */
 export function walkError(walk: MxWalk): EhloError | null {

@@ -3,10 +3,12 @@ import { basename } from 'node:path';
 import { type Mailbox, parseMailbox, parseMailboxList, printMailbox } from '../base/address.ts';
 import { type ByteSource, readAll } from '../base/bytes.ts';
 import { EhloError } from '../base/errors.ts';
+import type { Calendar } from '../message/calendar.ts';
 import type { DraftAttachment } from '../message/compose.ts';
+import type { DkimKey } from '../policy/dkim-key.ts';
 import type { Envelope, OutgoingMessage, Recipient } from '../smtp/envelope.ts';
 import type { EsmtpParam } from '../smtp/params.ts';
-import type { Ports } from './ports.ts';
+import type { Files, Ports } from './ports.ts';
 
 /** A text given as itself, as a file, or as standard input (`-`). */
 export type TextInput = { kind: 'text'; text: string } | { kind: 'file'; path: string };
@@ -24,6 +26,8 @@ export interface RawInput {
   path: string;
   given?: ByteSource;
   fixEol: boolean;
+  /** Malformed on purpose: nothing is refused, and nothing is put right. */
+  verbatim?: true;
 }
 
 export interface MessageInput {
@@ -41,12 +45,18 @@ export interface MessageInput {
   text: TextInput | undefined;
   html: TextInput | undefined;
   attachments: AttachmentInput[];
+  /** A file with a calendar object, or `-`: an alternative to the text, and an attachment. */
+  ical?: string | undefined;
   headers: { name: string; value: string }[];
   replyTo: string[];
   inReplyTo: string | undefined;
   priority: 'high' | 'normal' | 'low' | undefined;
   /** Present: the message as it is, instead of all the parts above. */
   raw: RawInput | undefined;
+  /** Each adds a signature. */
+  dkim?: readonly DkimKey[] | undefined;
+  /** So many bytes must come from standard input: a producer that dies midway cannot be told from one that is done. */
+  inputBytes?: number | undefined;
   ret: 'full' | 'hdrs' | undefined;
   envid: string | undefined;
   notify: string[] | undefined;
@@ -89,8 +99,39 @@ export interface Outgoing {
 }
 
 /** Throws before anything is connected to: 'bad-address', 'bad-message', 'no-input', 'io'. */
-export async function prepareMessage(input: MessageInput, ports: Ports): Promise<Outgoing> {
-  return input.raw ? prepareRaw(input, input.raw, ports) : prepareComposed(input, ports);
+export async function prepareMessage(input: MessageInput, outside: Ports): Promise<Outgoing> {
+  const { inputBytes } = input;
+  const ports = inputBytes === undefined ? outside : { ...outside, files: counted(outside.files, inputBytes) };
+  const outgoing = await (input.raw ? prepareRaw(input, input.raw, ports) : prepareComposed(input, ports));
+  return input.dkim && input.dkim.length > 0 ? signed(outgoing, input.dkim, ports) : outgoing;
+}
+
+/** Standard input must have exactly so many bytes. */
+const counted = (files: Files, bytes: number): Files => ({
+  ...files,
+  async read(path) {
+    const source = await files.read(path);
+    if (path !== '-' || source.size === bytes) return source;
+    throw new EhloError(
+      'bad-message',
+      `standard input has ${source.size ?? 'an unknown number of'} bytes, not ${bytes}`,
+      {
+        hint: 'nothing was sent; was the program that writes it cut off?',
+      },
+    );
+  },
+});
+
+/** The last thing that happens to a message: whatever changes it afterwards breaks its signatures. */
+async function signed(outgoing: Outgoing, keys: readonly DkimKey[], ports: Ports): Promise<Outgoing> {
+  try {
+    const { signDkim } = await import('../policy/dkim-sign.ts');
+    const { notes, ...source } = await signDkim(outgoing.message.source, keys, ports.clock.date());
+    return { ...outgoing, message: { ...outgoing.message, source }, notes: [...outgoing.notes, ...notes] };
+  } catch (thrown) {
+    await outgoing.dispose();
+    throw thrown;
+  }
 }
 
 async function prepareComposed(input: MessageInput, ports: Ports): Promise<Outgoing> {
@@ -101,8 +142,9 @@ async function prepareComposed(input: MessageInput, ports: Ports): Promise<Outgo
     input.html && (await readText(input.html, 'HTML body', ports)),
     await openAttachments(input.attachments, ports),
   ];
+  const calendar = input.ical === undefined ? undefined : await readCalendar(input.ical, ports);
   const implicitInput = input.text?.kind === 'file' && input.text.path === '-';
-  if (implicitInput && text === '' && html === undefined && attachments.length === 0) {
+  if (implicitInput && text === '' && html === undefined && !calendar && attachments.length === 0) {
     throw new EhloError('bad-message', 'standard input is empty, and it was to be the body', {
       hint: "nothing was sent; --body '' sends an empty body on purpose",
     });
@@ -120,6 +162,7 @@ async function prepareComposed(input: MessageInput, ports: Ports): Promise<Outgo
     subject: input.subject,
     text,
     html,
+    ical: calendar,
     attachments,
     headers: input.headers,
     date: ports.clock.date(),
@@ -131,7 +174,10 @@ async function prepareComposed(input: MessageInput, ports: Ports): Promise<Outgo
     messageId: composed.messageId,
     envelope: envelopeOf(input, printMailbox(from.mailbox), addresses),
     message: { source: composed.source, eightBit: false, utf8Headers: composed.utf8Headers },
-    notes: [],
+    notes:
+      calendar?.method === null
+        ? [`${input.ical} has no METHOD: mail programs will show it, but offer no buttons to accept or decline`]
+        : [],
     dispose: async () => undefined,
   };
 }
@@ -150,13 +196,13 @@ async function prepareRaw(input: MessageInput, raw: RawInput, ports: Ports): Pro
     if (found.empty)
       throw new EhloError('bad-message', `${raw.path}: the message is empty`, { hint: 'nothing was sent' });
     const bare = found.bareCr ?? found.bareLf;
-    if (bare !== undefined && !raw.fixEol) {
+    if (bare !== undefined && !raw.fixEol && !raw.verbatim) {
       const what = found.bareCr === bare ? 'CR' : 'LF';
       throw new EhloError('bare-line-end', `${raw.path}: a bare ${what} at byte ${bare}; SMTP lines end in CRLF`, {
         hint: 'nothing was sent; --fix-eol turns every line end into CRLF',
       });
     }
-    if (found.headerTruncated) {
+    if (found.headerTruncated && !raw.verbatim) {
       throw new EhloError('bad-message', `${raw.path}: the header ends in the middle of a line`, {
         hint: 'nothing was sent; was the program that makes the message cut off?',
       });
@@ -177,7 +223,12 @@ async function prepareRaw(input: MessageInput, raw: RawInput, ports: Ports): Pro
         from,
         recipients.map((one) => ({ address: printMailbox(one) })),
       ),
-      message: { source: sized(source, found.size), eightBit: found.eightBit, utf8Headers: found.utf8Headers },
+      message: {
+        source: sized(source, found.size),
+        ...(raw.verbatim
+          ? { eightBit: false, utf8Headers: false, verbatim: true }
+          : { eightBit: found.eightBit, utf8Headers: found.utf8Headers }),
+      },
       notes: [],
       dispose,
     };
@@ -272,6 +323,14 @@ async function readText(input: TextInput, what: string, ports: Ports): Promise<s
       hint: 'nothing was sent; convert it (iconv -f LATIN1 -t UTF-8), or attach the file instead',
     });
   }
+}
+
+async function readCalendar(path: string, ports: Ports): Promise<Calendar> {
+  const { parseCalendar } = await import('../message/calendar.ts');
+  return parseCalendar(
+    await readText({ kind: 'file', path }, 'calendar', ports),
+    path === '-' ? 'standard input' : path,
+  );
 }
 
 const openAttachments = async (inputs: readonly AttachmentInput[], ports: Ports): Promise<DraftAttachment[]> =>

@@ -1,5 +1,6 @@
 // Opens one POP3 session at one server: connect, greeting, CAPA, TLS, CAPA again. No login (mailbox-session.ts). What is
 // learnt on the way is kept as facts, so that a report can tell it even when the rest fails; a refusal is an error here.
+import { domainToAscii, isAscii } from '../base/domain.ts';
 import { EhloError } from '../base/errors.ts';
 import type { Scrubber } from '../base/secret.ts';
 import { Pop3Client } from '../pop3/client.ts';
@@ -13,6 +14,7 @@ import { serverTargets } from './hosts.ts';
 import type { Ports } from './ports.ts';
 import type { SessionTimings, Target } from './session.ts';
 import { certificateError, type TlsVerify, tlsAccepted } from './tls-policy.ts';
+import { viaOf } from './via.ts';
 
 export interface Pop3Plan {
   connection: Connection;
@@ -77,7 +79,7 @@ async function connect({ connection, server }: Pop3Plan, ports: Ports, facts: Po
           address: target.address,
           port: target.port,
           deadline: ports.clock.now() + connection.deadlines.connect,
-          ...(connection.localAddress ? { localAddress: connection.localAddress } : {}),
+          ...viaOf(connection),
         }),
       );
       facts.target = { host: target.host, address: target.address, port: target.port };
@@ -103,16 +105,17 @@ async function secureAndGreet(
 ): Promise<void> {
   const { wire } = client;
   const mode = policy.mode(target.address);
-  const options: TlsClientOptions = { ...connection.tlsClient, role: 'client', servername: target.host };
-  const judge = (tls: TlsFacts): void => {
+  const options: TlsClientOptions = { ...connection.tlsClient, role: 'client', servername: serverName(target.host) };
+  const judge = async (tls: TlsFacts): Promise<void> => {
     facts.tls = tls;
+    await connection.onChain?.(tls.chain ?? []);
     if (tlsAccepted(tls, policy.verify)) return;
     if (mode !== 'opportunistic') throw certificateError(tls, target.host, wire.peer);
     facts.notes.push(`the certificate is not verified: ${tls.error ?? 'not accepted'}; opportunistic TLS goes on`);
   };
   if (mode === 'implicit') {
     wire.stage = 'stls';
-    judge(await timed('tls', ports, facts, () => wire.startTls(options, connection.deadlines.tlsHandshake)));
+    await judge(await timed('tls', ports, facts, () => wire.startTls(options, connection.deadlines.tlsHandshake)));
   }
   const greeting = await timed('banner', ports, facts, () => client.greet());
   if (!greeting.ok) throw refusal(wire, greeting, 'banner', 'session');
@@ -126,9 +129,12 @@ async function secureAndGreet(
     facts.timings.tls = null;
     return;
   }
-  judge(tls);
+  await judge(tls);
   facts.capabilities.tls = (await client.capa()) ?? null;
 }
+
+/** SNI and certificates have A-labels (RFC 6066 3). */
+const serverName = (host: string): string => (isAscii(host) ? host : domainToAscii(host));
 
 async function timed<T>(
   name: keyof SessionTimings,

@@ -1,19 +1,38 @@
 // What use cases need from the outside, as small interfaces. cli/ports.ts plugs in net/ and store/; tests plug in memory.
 import type { ByteSource } from '../base/bytes.ts';
 import type { Clock } from '../base/clock.ts';
+import type { Secret } from '../base/secret.ts';
 import type { DnsExchange, DnsServer } from '../dns/dns.ts';
 import type { Channel } from '../wire/channel.ts';
 
-export interface DialTarget {
-  /** An IP address, or an absolute path for a unix socket (then `port` is 0). */
+export interface ProxyServer {
+  /** socks5h and http are told the name of a server and look it up themselves, socks5 its address. */
+  kind: 'socks5h' | 'socks5' | 'http';
+  /** A name or an address without brackets. */
+  host: string;
+  port: number;
+  user?: string;
+  password?: Secret<string>;
+}
+
+/** How bytes get to wherever they go; empty is a connection from here. */
+export interface Via {
+  /** Where we connect from, with a proxy the connection to it. */
+  localAddress?: string;
+  proxy?: ProxyServer;
+  /** A shell command whose standard input and output stand for the connection; address and port are not looked at. */
+  pipe?: string;
+}
+
+export interface DialTarget extends Via {
+  /** An IP address, or an absolute path for a unix socket (then `port` is 0); a name only where a proxy looks names up. */
   address: string;
   port: number;
-  localAddress?: string;
   /** A point on the clock. */
   deadline: number;
 }
 
-/** Connects. Rejects with 'connect-failed' or 'timeout', stage 'connect', the system's reason in words. */
+/** Connects. Rejects with 'connect-failed' or 'timeout', stage 'connect', the reason of system or proxy in words. */
 export type Dial = (target: DialTarget) => Promise<Channel>;
 
 export interface Resolve {
@@ -77,4 +96,6 @@ export interface Ports {
   files: Files;
   /** The name of this machine, for EHLO and Message-ID. */
   hostname(): string;
+  /** Resolves once every process that stood for a connection has ended: at once where there was none. */
+  settled?(): Promise<void>;
 }

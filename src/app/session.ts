@@ -4,20 +4,21 @@
 import { domainToAscii, isAscii } from '../base/address.ts';
 import type { Clock } from '../base/clock.ts';
 import { asEhloError, EhloError, type ReplyFacts } from '../base/errors.ts';
-import { isLoopback } from '../base/ip.ts';
 import type { ClientDeadlines } from '../base/limits.ts';
-import type { Credentials } from '../sasl/sasl.ts';
 import { isUnknownCommand, SmtpClient, type Step } from '../smtp/client.ts';
-import { authOffers } from '../smtp/extensions.ts';
 import { type ReplyStage, type Stage, stages, verdictOf } from '../smtp/phases.ts';
 import { type Reply, replyFacts, replyLine } from '../smtp/reply.ts';
 import type { TlsClientOptions, TlsFacts } from '../wire/channel.ts';
 import type { Transcript } from '../wire/transcript.ts';
 import { Wire } from '../wire/wire.ts';
 import type { Connection, TlsMode } from './connection.ts';
-import type { Dial } from './ports.ts';
+import { normalControl, type ProtocolControl } from './control.ts';
+import { type Login, login } from './login.ts';
+import type { Dial, Via } from './ports.ts';
+import { checkRequired, sayCommands, sayProxyHeader, sayXclient } from './preface.ts';
 import { endingError, unlessAborted } from './time-limit.ts';
-import { certificateError, type TlsVerify, tlsAccepted, tlsVerified } from './tls-policy.ts';
+import { certificateError, type TlsVerify, tlsAccepted } from './tls-policy.ts';
+import { isLocal, viaOf } from './via.ts';
 
 export interface Target {
   /** The name that was asked for: SNI, the certificate's name, messages. */
@@ -30,11 +31,13 @@ export interface SessionPlan {
   target: Target;
   protocol: 'smtp' | 'lmtp';
   tls: { mode: TlsMode; verify: TlsVerify; options: Omit<TlsClientOptions, 'role' | 'servername'> };
-  login?: { credentials: Credentials; mechanisms: string[] | undefined };
+  login?: Login;
   allowPlaintextAuth: boolean;
   helo: string;
   deadlines: ClientDeadlines;
-  localAddress?: string;
+  via: Via;
+  onChain: Connection['onChain'];
+  control: ProtocolControl;
   /** The session ends after this stage. */
   stopAt?: Stage;
 }
@@ -64,7 +67,13 @@ export interface SessionHooks {
   signal?: AbortSignal | undefined;
 }
 
-export const planFor = (connection: Connection, target: Target, route: 'server' | 'mx', helo: string): SessionPlan => {
+export const planFor = (
+  connection: Connection,
+  target: Target,
+  route: 'server' | 'mx',
+  helo: string,
+  control: ProtocolControl = normalControl,
+): SessionPlan => {
   const scheme = connection.server?.scheme;
   const mechanisms = connection.mechanisms;
   const login =
@@ -72,7 +81,8 @@ export const planFor = (connection: Connection, target: Target, route: 'server' 
       ? { credentials: connection.credentials, mechanisms }
       : undefined;
   // With credentials TLS is required, except where nobody can listen in between.
-  const fallback: TlsMode = login && !isLocal(target.address) ? 'required' : 'opportunistic';
+  const needsTls = control.require.includes('REQUIRETLS') || (login && !isLocal(target.address, viaOf(connection)));
+  const fallback: TlsMode = needsTls ? 'required' : 'opportunistic';
   return {
     target,
     protocol: scheme === 'lmtp' || scheme === 'lmtp+unix' ? 'lmtp' : 'smtp',
@@ -85,11 +95,11 @@ export const planFor = (connection: Connection, target: Target, route: 'server' 
     allowPlaintextAuth: connection.allowPlaintextAuth,
     helo: connection.helo ?? helo,
     deadlines: connection.deadlines,
-    ...(connection.localAddress ? { localAddress: connection.localAddress } : {}),
+    via: viaOf(connection),
+    onChain: connection.onChain,
+    control,
   };
 };
-
-const isLocal = (address: string): boolean => address.startsWith('/') || isLoopback(address);
 
 export async function openSession(plan: SessionPlan, dial: Dial, clock: Clock, hooks: SessionHooks): Promise<Session> {
   const session: Session = {
@@ -134,22 +144,35 @@ async function open(session: Session, plan: SessionPlan, dial: Dial, clock: Cloc
       address: target.address,
       port: target.port,
       deadline: clock.now() + deadlines.connect,
-      ...(plan.localAddress ? { localAddress: plan.localAddress } : {}),
+      ...plan.via,
     });
     return unlessAborted(dialled, signal, (late) => late.destroy());
   });
   const wire = new Wire(channel, clock, hooks.transcript);
   session.wire = wire;
-  signal?.addEventListener('abort', () => wire.destroy(endingError(signal)), { once: true });
+  signal?.addEventListener(
+    'abort',
+    () => {
+      sayGoodbye(wire);
+      wire.destroy(endingError(signal));
+    },
+    { once: true },
+  );
   wire.info(`connected to ${target.host} [${wire.peer}]`);
-  const client = new SmtpClient(wire, { deadlines, protocol: plan.protocol, onStep: hooks.onStep });
+  const client = new SmtpClient(wire, {
+    deadlines,
+    protocol: plan.protocol,
+    strict: plan.control.strict,
+    onStep: hooks.onStep,
+  });
   session.client = client;
+  if (plan.control.proxyHeader) await sayProxyHeader(wire, channel, plan.control.proxyHeader);
   if (stopsAt('connect')) return;
 
   if (plan.tls.mode === 'implicit') {
     wire.stage = 'starttls';
     session.tls = await timed('tls', () => wire.startTls(tlsOptions(plan), deadlines.tlsHandshake));
-    judge(session, plan, session.tls);
+    await judge(session, plan, session.tls);
   }
   takeOrThrow(client, 'banner', await timed('banner', () => client.greet()));
   if (stopsAt('banner')) return;
@@ -162,14 +185,28 @@ async function open(session: Session, plan: SessionPlan, dial: Dial, clock: Cloc
     if (!session.tls) session.timings.tls = null;
     else {
       wire.stage = 'starttls';
-      judge(session, plan, session.tls);
+      await judge(session, plan, session.tls);
       await hello(client, plan);
     }
   }
   if (stopsAt('starttls')) return;
 
-  if (plan.login) await timed('auth', () => login(session, client, plan));
-  stopsAt('auth');
+  if (await sayXclient(client, plan.control)) await hello(client, plan);
+  checkRequired(client, session.tls, plan.tls.verify, plan.control);
+  const { login: who } = plan;
+  if (who) await timed('auth', () => login(client, session.tls, plan, who));
+  if (stopsAt('auth')) return;
+  await sayCommands(client, plan.control);
+}
+
+/** Between commands a last word does no harm; anywhere else it would be part of a login, a handshake or the message. */
+const quitStages: ReadonlySet<string> = new Set(['ehlo', 'xclient', 'command', 'mail', 'rcpt']);
+
+/** Ended from outside: QUIT as far as it gets (RFC 5321 4.1.1.10), and nobody waits for an answer. */
+function sayGoodbye(wire: Wire): void {
+  if (!quitStages.has(wire.stage) || wire.congested || wire.ended) return;
+  wire.transcript?.add('out', 'quit', 'QUIT', { tls: wire.tls !== undefined });
+  wire.write(Buffer.from('QUIT\r\n'));
 }
 
 /** A HELO session knows no TLS and no AUTH (RFC 5321 3.2): whoever must have them does not fall back. */
@@ -225,46 +262,11 @@ const tlsOptions = (plan: SessionPlan): TlsClientOptions => ({
 });
 
 /** Whether this TLS layer is good enough for the mode; told before anything is sent over it. */
-function judge(session: Session, plan: SessionPlan, tls: TlsFacts): void {
+async function judge(session: Session, plan: SessionPlan, tls: TlsFacts): Promise<void> {
+  await plan.onChain?.(tls.chain ?? []);
   if (tlsAccepted(tls, plan.tls.verify)) return;
   if (plan.tls.mode !== 'opportunistic') throw certificateError(tls, plan.target.host, session.wire?.peer ?? '');
   session.notes.push(`the certificate is not verified: ${tls.error ?? 'not accepted'}; opportunistic TLS goes on`);
-}
-
-async function login(session: Session, client: SmtpClient, plan: SessionPlan): Promise<void> {
-  const { wire } = client;
-  if (!plan.login) return;
-  wire.stage = 'auth';
-  const { credentials, mechanisms } = plan.login;
-  const offered = authOffers(client.extensions);
-  if (offered.length === 0) {
-    const hint =
-      !session.tls && client.extensions.has('STARTTLS')
-        ? 'the server offers STARTTLS; add --tls required'
-        : 'leave --user out if this server needs no login, or use its submission port (587, or 465 with smtps://)';
-    throw wire.error('auth-unavailable', `${wire.peer} offers no AUTH, and a user was given`, { hint });
-  }
-  const safe = (session.tls && tlsVerified(session.tls, plan.tls.verify)) || isLocal(plan.target.address);
-  if (!safe && !plan.allowPlaintextAuth) {
-    const why = session.tls ? 'its certificate is not verified' : 'the connection is not encrypted';
-    throw wire.error('auth-plaintext', `not logging in to ${wire.peer}: ${why}`, {
-      side: 'local',
-      hint: 'use --tls required (with --ca or --pin if needed); --allow-plaintext-auth sends it all the same',
-    });
-  }
-  const { chooseMechanism, createSaslClient, secretForms } = await import('../sasl/mechanisms.ts');
-  const name = chooseMechanism(offered, mechanisms, credentials);
-  if (name === undefined) {
-    const wanted = mechanisms ? ` of ${mechanisms.join(', ')}` : ' that fits the credentials given';
-    throw wire.error('auth-unavailable', `${wire.peer} offers no mechanism${wanted}; it offers ${offered.join(', ')}`);
-  }
-  const answer = await client.login(createSaslClient(name, credentials), secretForms(credentials));
-  if (verdictOf('auth', answer) === 'yes') return;
-  throw wire.error(
-    answer.code < 500 ? 'auth-temporary' : 'auth-rejected',
-    `${wire.peer} refused the login by ${name}: ${replyLine(answer)}`,
-    { reply: replyFacts(answer), hint: 'check user and password; nothing was sent' },
-  );
 }
 
 function takeOrThrow(client: SmtpClient, stage: ReplyStage, answer: Reply): void {

@@ -27,7 +27,7 @@ const hints: Record<NonNullable<TlsFacts['cause']>, string> = {
   'unknown-ca': 'name the authority with --ca FILE, or trust this certificate with --pin sha256:HEX',
   name: 'connect by a name that the certificate holds, or say which name to expect with --tls-name',
   pin: 'the server shows another certificate than the pinned one: find out why before changing the pin',
-  other: 'look at the certificate with -vv',
+  other: 'look at the certificate with ehlo inspect, or keep it with --tls-get-cert FILE',
 };
 
 export interface TlsSummary {
@@ -35,9 +35,15 @@ export interface TlsSummary {
   cipher: string;
   authorized: boolean;
   error: string | null;
+  cause: TlsFacts['cause'];
   subject: string | null;
   issuer: string | null;
+  validFrom: string | null;
   validTo: string | null;
+  altNames: string[];
+  /** SHA-256, lower-case hex without colons. */
+  fingerprint: string | null;
+  key: string | null;
 }
 
 export const tlsSummary = (tls: TlsFacts | null): TlsSummary | null =>
@@ -46,7 +52,12 @@ export const tlsSummary = (tls: TlsFacts | null): TlsSummary | null =>
     cipher: tls.cipher,
     authorized: tls.authorized,
     error: tls.error,
+    cause: tls.cause,
     subject: tls.subject,
     issuer: tls.issuer,
+    validFrom: tls.validFrom,
     validTo: tls.validTo,
+    altNames: tls.altNames,
+    fingerprint: tls.fingerprint,
+    key: tls.key ?? null,
   };

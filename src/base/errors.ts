@@ -71,6 +71,8 @@ const table = {
   'auth-plaintext': { kind: 'auth', exit: 'NOPERM' },
   'mailbox-locked': { kind: 'refused', exit: 'TEMP', retryable: true },
   io: { kind: 'io', exit: 'IO' },
+  /** Another process has it in hand. */
+  'in-use': { kind: 'io', exit: 'TEMP', retryable: true },
   'cannot-create': { kind: 'io', exit: 'CANTCREATE' },
   config: { kind: 'config', exit: 'CONFIG' },
   'answer-no': { kind: 'answer', exit: 'NO' },

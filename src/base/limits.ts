@@ -100,3 +100,23 @@ export const writeHighWater = 256 * KB;
 export const readHighWater = 256 * KB;
 /** Transcript events kept for one session; later ones are counted, not kept. */
 export const transcriptEvents = 10_000;
+/** A configuration file; more is some other file given by mistake. */
+export const configFileLimit = 1 * MB;
+
+/** Templates and mail merge. Sizes of text are in UTF-16 units. */
+export const mergeLimits = {
+  /** What one template may become for one row. */
+  expanded: 16 * MB,
+  /** Parts that are looked at for one row: nested lists multiply. */
+  steps: 2_000_000,
+  /** Blocks in blocks. */
+  depth: 32,
+  templateBytes: 8 * MB,
+  dataBytes: 64 * MB,
+  /** One row of a CSV file. */
+  rowBytes: 1 * MB,
+  columns: 1000,
+  jobs: 64,
+  /** Rows in one JSON document; NDJSON has no bound. */
+  jsonRows: 10_000,
+};

@@ -37,6 +37,8 @@ export interface Output {
 export interface OptionCommand {
   /** Adds description, arguments, options and help text (examples first) to a fresh command. */
   define(command: Command): void;
+  /** False: takes no value from configuration files and the environment by itself. */
+  layers?: false;
   /** Resolves with the exit code (usually report.exit.code). A thrown EhloError is shown by main, as text or as JSON. */
   run(args: string[], options: Record<string, unknown>, context: Context): Promise<number>;
 }

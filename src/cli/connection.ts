@@ -1,5 +1,6 @@
 // From the connection options to a Connection: every value checked, files read, the password fetched from where it is.
 import type { AddressOverride, Connection, ServerScheme, ServerUrl, TlsMode } from '../app/connection.ts';
+import { pipeServer } from '../app/hosts.ts';
 import { forbiddenCharacter } from '../base/domain.ts';
 import { EhloError } from '../base/errors.ts';
 import { ipFamily } from '../base/ip.ts';
@@ -9,8 +10,9 @@ import type { DnsServer } from '../dns/dns.ts';
 import type { Context } from './command.ts';
 import { readCredentials, readMechanisms } from './credentials.ts';
 import { type OptionValues, optionValues } from './option-values.ts';
-import { impliesTls, parseServerUrl } from './server-url.ts';
-import { readTlsClient } from './tls-options.ts';
+import { impliesTls, parseServerUrl, printServerUrl, serverOfService } from './server-url.ts';
+import { readChainFile, readTlsClient } from './tls-options.ts';
+import { readVia } from './via-options.ts';
 
 export interface ConnectionDefaults {
   /** What a host without a scheme means: smtp, or pop3 for fetch. */
@@ -24,26 +26,40 @@ export async function parseConnection(
   defaults: ConnectionDefaults = {},
 ): Promise<Connection> {
   const values = optionValues(options);
-  const server = values.parsed('server', (text) => parseServerUrl(text, defaults.scheme ?? 'smtp'));
-  if (server?.password) context.scrubber.add(server.password.reveal());
+  const written = values.text('server') ?? '';
+  const url = values.parsed('server', (text) => parseServerUrl(text, defaults.scheme ?? 'smtp'));
+  const given = url && (await serverOfService(url, written));
+  if (given?.service !== undefined && context.verbosity > 0) {
+    context.stderr.write(`== ${given.service} is ${printServerUrl(given)}\n`);
+  }
+  if (given?.password) context.scrubber.add(given.password.reveal());
+  const via = await readVia(values, context);
+  if (via.proxy && given?.path !== undefined) {
+    throw new EhloError('usage', `--proxy cannot reach the socket ${given.path} of this machine`);
+  }
+  const server = speaking(values, via.pipe === undefined ? given : pipeServer);
   const tls = readTlsMode(values, server);
   const mechanisms = readMechanisms(values);
   const maxTimeMs = values.parsed('max-time', parseDuration);
   const helo = values.parsed('helo', parseHelo);
   const localAddress = values.parsed('local-address', parseAddress);
-  const family = readFamily(values, localAddress);
+  // With a proxy the local address is that of the connection to it.
+  const family = readFamily(values, via.proxy ? undefined : localAddress);
   const dns = await readDns(values, context);
   const deadlines = readDeadlines(values);
   const overrides = values.list('resolve').flatMap((text) => values.check('resolve', text, parseOverride));
   const mxPort = values.parsed('mx-port', parsePort) ?? 25;
   const tlsClient = await readTlsClient(values, context);
+  const onChain = readChainFile(values);
   // Last: it may ask a question, and nobody should answer one only to hear of a typing error.
-  const credentials = await readCredentials(values, server, mechanisms, context);
+  const login = { server, mechanisms, replyMs: deadlines.reply };
+  const credentials = await readCredentials(values, login, context);
   return {
     ...(server && { server }),
     ...(tls && { tls }),
     tlsVerify: values.oneOf('tls-verify', ['full', 'ca', 'none']) ?? 'full',
     tlsClient,
+    ...(onChain && { onChain }),
     ...(credentials && { credentials }),
     ...(mechanisms && { mechanisms }),
     allowPlaintextAuth: values.flag('allow-plaintext-auth'),
@@ -51,11 +67,19 @@ export async function parseConnection(
     ...(maxTimeMs !== undefined && { maxTimeMs }),
     ...(dns && { dns }),
     overrides,
+    ...via,
     ...(helo !== undefined && { helo }),
     ...(localAddress !== undefined && { localAddress }),
     ...(family && { family }),
     mxPort,
   };
+}
+
+/** --lmtp: the protocol of a server that was given as host and port, as an smtp URL, or by --pipe. */
+function speaking(values: OptionValues, server: ServerUrl | undefined): ServerUrl | undefined {
+  if (!values.flag('lmtp') || server?.scheme === 'lmtp' || server?.scheme === 'lmtp+unix') return server;
+  if (server?.scheme === 'smtp') return { ...server, scheme: 'lmtp' };
+  throw new EhloError('usage', '--lmtp needs a --server that speaks it', { hint: 'add --server HOST:PORT' });
 }
 
 const tlsModes: readonly TlsMode[] = ['off', 'opportunistic', 'required', 'implicit'];

@@ -1,14 +1,14 @@
-// Who logs in and with what: exactly one source for the password, never the command line unless the user insists.
+// Who logs in and with what: a password from one source (password-source.ts), an access token, or both. Never the command line
+// unless the user insists.
 import type { Connection, ServerUrl } from '../app/connection.ts';
-import { readAll } from '../base/bytes.ts';
 import { EhloError } from '../base/errors.ts';
 import { Secret } from '../base/secret.ts';
 import type { Credentials } from '../sasl/sasl.ts';
 import type { Context } from './command.ts';
+import type { OAuth2File } from './oauth2-file.ts';
 import type { OptionValues } from './option-values.ts';
+import { passwordSource, runSecretCommand } from './password-source.ts';
 import { askPassword } from './prompts.ts';
-
-const maxSecret = 64 * 1024;
 
 export function readMechanisms(values: OptionValues): Connection['mechanisms'] {
   const text = values.text('auth');
@@ -26,74 +26,94 @@ export function readMechanisms(values: OptionValues): Connection['mechanisms'] {
   });
 }
 
+/** What of the connection decides who logs in, and how long a token server may take. */
+export interface LoginFacts {
+  server: ServerUrl | undefined;
+  mechanisms: Connection['mechanisms'];
+  replyMs: number;
+}
+
 /** Undefined: nobody logs in. Every secret is known to the scrubber before this returns. */
 export async function readCredentials(
   values: OptionValues,
-  server: ServerUrl | undefined,
-  mechanisms: Connection['mechanisms'],
+  { server, mechanisms, replyMs }: LoginFacts,
   context: Context,
 ): Promise<Credentials | undefined> {
   warnOfVisibleSecrets(values, server, context);
   if (mechanisms === 'none') return undefined;
-  const source = passwordSource(values, server);
-  const user = userName(values, server);
-  const tokenCommand = values.text('token-command');
+  const source = passwordSource(values, server, context);
+  const named = userName(values, server);
   // RFC 4422 appendix A: the certificate says who we are.
-  if (mechanisms?.every((one) => one === 'EXTERNAL')) return { user: user ?? '' };
-  if (user === undefined) {
-    const needing = source?.name ?? (tokenCommand === undefined ? mechanisms && '--auth' : '--token-command');
+  if (mechanisms?.every((one) => one === 'EXTERNAL')) return { user: named ?? '' };
+  const tokens = await tokenSource(values, replyMs, context);
+  const wanted = oneUser(named, tokens?.user, '--user (or the URL)', '--oauth2');
+  if (wanted === undefined && !source?.namesUsers) {
+    const needing = source?.name ?? tokens?.name ?? (mechanisms && '--auth');
     if (needing === undefined) return undefined;
     throw new EhloError('usage', `${needing} is given, but not who logs in`, {
       hint: 'add --user NAME, or put it into the URL: smtp://name@host',
     });
   }
-  if (tokenCommand !== undefined) {
-    const token = keep(await runSecretCommand('token-command', tokenCommand, context), context);
-    return source ? { user, token, password: await readPassword(source, user, server, context) } : { user, token };
+  const found = await source?.read({ user: wanted, server });
+  const user = wanted ?? found?.user;
+  if (user === undefined) {
+    throw new EhloError('usage', `${source?.name} gives a password, but not who logs in`, {
+      hint: 'add --user NAME, or "login NAME" to the entry',
+    });
   }
-  return { user, password: await readPassword(source, user, server, context) };
+  const password = found && keep(found.password, context);
+  if (tokens) return { user, token: keep(await tokens.read(), context), ...(password && { password }) };
+  return { user, password: password ?? (await ask(user, server, context)) };
 }
 
-interface PasswordSource {
+interface TokenSource {
   name: string;
-  read(context: Context): Promise<string>;
+  /** The file of --oauth2 may name one. */
+  user?: string | undefined;
+  read(): Promise<string>;
 }
 
-/** The one source asked for; two are a usage error, since one of them would be ignored. */
-function passwordSource(values: OptionValues, server: ServerUrl | undefined): PasswordSource | undefined {
-  const sources: PasswordSource[] = [];
-  const add = (option: string, read: (value: string, context: Context) => Promise<string>): void => {
-    const value = values.text(option);
-    if (value !== undefined) sources.push({ name: `--${option}`, read: (context) => read(value, context) });
-  };
-  add('password-file', readSecretFileOrStdin);
-  add('password-command', (command, context) => runSecretCommand('password-command', command, context));
-  add('password-env', async (name, context) => fromEnvironment(name, context));
-  add('password', async (value) => value);
-  const inUrl = server?.password;
-  if (inUrl) sources.push({ name: 'the password in the URL', read: async () => inUrl.reveal() });
-  const [first, second] = sources;
-  if (first && second) {
-    throw new EhloError('usage', `${first.name} and ${second.name} both give a password`, { hint: 'give one of them' });
+async function tokenSource(values: OptionValues, replyMs: number, context: Context): Promise<TokenSource | undefined> {
+  const command = values.text('token-command');
+  const path = values.text('oauth2');
+  if (command !== undefined && path !== undefined) {
+    throw new EhloError('usage', '--token-command and --oauth2 both give a token', { hint: 'give one of them' });
   }
-  return first;
-}
-
-function userName(values: OptionValues, server: ServerUrl | undefined): string | undefined {
-  const option = values.text('user');
-  if (option !== undefined && server?.user !== undefined && option !== server.user) {
-    throw new EhloError('usage', `--user and the URL name different users: "${option}" and "${server.user}"`);
+  if (command !== undefined) {
+    return { name: '--token-command', read: () => runSecretCommand('token-command', command, context) };
   }
-  return option ?? server?.user;
+  if (path === undefined) return undefined;
+  const { readSecretFile } = await import('../store/secret-file.ts');
+  const { parseOAuth2File } = await import('./oauth2-file.ts');
+  const file = parseOAuth2File((await readSecretFile(path, 'an OAuth2 refresh token')).toString('utf8'), path);
+  return { name: '--oauth2', user: file.user, read: () => refresh(file, replyMs, context) };
 }
 
-async function readPassword(
-  source: PasswordSource | undefined,
-  user: string,
-  server: ServerUrl | undefined,
-  context: Context,
-): Promise<Secret<string>> {
-  if (source) return keep(await source.read(context), context);
+async function refresh(file: OAuth2File, deadlineMs: number, context: Context): Promise<string> {
+  keep(file.refreshToken.reveal(), context);
+  if (file.clientSecret) keep(file.clientSecret.reveal(), context);
+  const { refreshAccessToken } = await import('../net/oauth2.ts');
+  const { scrubber, signal } = context;
+  const token = await refreshAccessToken(file, { clock: context.ports.clock, deadlineMs, signal, scrubber });
+  return token.reveal();
+}
+
+const userName = (values: OptionValues, server: ServerUrl | undefined): string | undefined =>
+  oneUser(values.text('user'), server?.user, '--user', 'the URL');
+
+function oneUser(
+  one: string | undefined,
+  other: string | undefined,
+  nameOne: string,
+  nameOther: string,
+): string | undefined {
+  if (one !== undefined && other !== undefined && one !== other) {
+    throw new EhloError('usage', `${nameOne} and ${nameOther} name different users: "${one}" and "${other}"`);
+  }
+  return one ?? other;
+}
+
+async function ask(user: string, server: ServerUrl | undefined, context: Context): Promise<Secret<string>> {
   const where = server?.host ? ` at ${server.host}` : '';
   return keep(await askPassword(`Password of ${user}${where}:`, context), context);
 }
@@ -103,46 +123,17 @@ const keep = (text: string, context: Context): Secret<string> => {
   return new Secret(text);
 };
 
-async function readSecretFileOrStdin(path: string, context: Context): Promise<string> {
-  const bytes =
-    path === '-'
-      ? await readAll(await context.ports.files.read('-'))
-      : await (await import('../store/secret-file.ts')).readSecretFile(path);
-  return oneLine(bytes, `--password-file ${path}`);
-}
-
-async function runSecretCommand(option: string, command: string, context: Context): Promise<string> {
-  const { commandOutput } = await import('../net/command-output.ts');
-  const { env, signal } = context;
-  return oneLine(await commandOutput(command, { env, signal, maxBytes: maxSecret }), `--${option}`);
-}
-
-function fromEnvironment(name: string, context: Context): string {
-  const value = context.env[name];
-  if (value) return value;
-  throw new EhloError(
-    'usage',
-    `--password-env: the environment variable ${name} is ${value === '' ? 'empty' : 'not set'}`,
-  );
-}
-
-/** The line end that every editor and command adds is not part of the secret; a second line would be dropped, so it is refused. */
-function oneLine(bytes: Buffer, source: string): string {
-  const text = bytes.toString('utf8').replace(/\r?\n$/, '');
-  if (text === '') throw new EhloError('config', `${source} gave nothing; a password is one line`);
-  if (/[\r\n]/.test(text)) {
-    throw new EhloError('config', `${source} gave more than one line; a password is one line`, {
-      hint: 'for the first line only: --password-command "head -n 1 FILE"',
-    });
-  }
-  return text;
-}
-
 function warnOfVisibleSecrets(values: OptionValues, server: ServerUrl | undefined, context: Context): void {
   const password = values.text('password');
   if (password !== undefined) context.scrubber.add(password);
   if (context.verbosity < 0) return;
-  const where = password !== undefined ? '--password' : server?.password ? 'a password in the URL' : undefined;
+  // What stands in a file or a variable shows nowhere.
+  const typed = password !== undefined && !values.layered('password');
+  const where = typed
+    ? '--password'
+    : server?.password && !values.layered('server')
+      ? 'a password in the URL'
+      : undefined;
   if (where === undefined) return;
   const style = context.stderr.style;
   context.stderr.write(

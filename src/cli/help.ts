@@ -39,6 +39,8 @@ Global options:
   --ndjson         one JSON event a line on stdout, as it happens
   --color <when>   colours: auto, always or never
   --no-input       never ask a question
+  -P, --profile    take the options of this profile of the configuration
+  --config <file>  read this configuration too; it beats the other files
   -V, --version    show the version
   -h, --help       show this help; ehlo <command> --help shows a command's
 `;

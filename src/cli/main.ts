@@ -28,6 +28,21 @@ const commands: CommandEntry[] = [
     load: async () => (await import('./commands/fetch.ts')).fetchCommand,
   },
   {
+    name: 'sendmail',
+    summary: 'take a message from a program, as /usr/sbin/sendmail does',
+    load: async () => (await import('./commands/sendmail.ts')).sendmailCommand,
+  },
+  {
+    name: 'queue',
+    summary: 'send, list, hold or drop the messages that wait in the spool',
+    load: async () => (await import('./commands/queue.ts')).queueCommand,
+  },
+  {
+    name: 'config',
+    summary: 'write, show and check the configuration, or take over one of msmtp',
+    load: async () => (await import('./commands/config.ts')).configCommand,
+  },
+  {
     name: 'demo',
     summary: 'show the whole loop on this machine, step by step',
     load: async () => (await import('./commands/demo.ts')).demoCommand,

@@ -1,5 +1,7 @@
 // Options by their long name, whatever layer they come from: strings and flags in, checked values out, errors naming the option.
 import { EhloError } from '../base/errors.ts';
+import { misplaced, settingOf } from './origins.ts';
+import type { Setting } from './setting.ts';
 
 export interface OptionValues {
   text(name: string): string | undefined;
@@ -9,11 +11,14 @@ export interface OptionValues {
   parsed<T>(name: string, parse: (text: string) => T): T | undefined;
   check<T>(name: string, text: string, parse: (text: string) => T): T;
   oneOf<const T extends string>(name: string, words: readonly T[]): T | undefined;
+  /** Where the value stands when it is no flag: in a configuration file or in the environment. */
+  layered(name: string): Setting | undefined;
 }
 
 /** `options` has commander's camelCase keys. */
 export function optionValues(options: Record<string, unknown>): OptionValues {
-  const given = (name: string): unknown => options[name.replace(/-([a-z])/g, (_, char: string) => char.toUpperCase())];
+  const given = (name: string): unknown =>
+    options[name.replace(/-([a-z0-9])/g, (_, char: string) => char.toUpperCase())];
   const values: OptionValues = {
     text: (name) => {
       const value = given(name);
@@ -33,6 +38,8 @@ export function optionValues(options: Record<string, unknown>): OptionValues {
         return parse(text);
       } catch (thrown) {
         if (!(thrown instanceof EhloError)) throw thrown;
+        const setting = values.layered(name);
+        if (setting) throw misplaced(setting, thrown);
         throw new EhloError(thrown.code, `--${name}: ${thrown.message}`, { hint: thrown.hint, cause: thrown });
       }
     },
@@ -42,6 +49,7 @@ export function optionValues(options: Record<string, unknown>): OptionValues {
         if (word === undefined) throw new EhloError('usage', `"${text}" is none of ${words.join(', ')}`);
         return word;
       }),
+    layered: (name) => settingOf(options, name),
   };
   return values;
 }

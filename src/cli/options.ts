@@ -21,8 +21,13 @@ const groups: readonly { heading: string; rows: readonly OptionRow[] }[] = [
     rows: [
       {
         flags: '--server <url>',
-        says: 'smtp://user@host:587, smtps://host, lmtp://host:port, lmtp+unix:/path, host[:port], [v6]:port, or mx: to look up MX',
-        uses: ['send', 'relay-test'],
+        says: 'smtp://user@host:587, smtps://host, lmtp://host:port, lmtp+unix:/path, host[:port], [v6]:port, a service (gmail), or mx: to look up MX',
+        uses: ['send', 'relay-test', 'fetch'],
+      },
+      {
+        flags: '--pipe <command>',
+        says: 'speak to this shell command instead of a server, on its standard input and output',
+        uses: ['send'],
       },
       { flags: '--helo <name>', says: 'the name to greet with', uses: smtpUses },
       { flags: '-4, --ipv4', says: 'IPv4 only' },
@@ -33,6 +38,16 @@ const groups: readonly { heading: string; rows: readonly OptionRow[] }[] = [
         flags: '--resolve <host:port:address>',
         says: 'take this address for this host and port (repeatable)',
         repeatable: true,
+      },
+      {
+        flags: '--connect-to <host:port:host2:port2>',
+        says: 'connect to host2:port2 in place of host:port; empty parts are any and the same (repeatable)',
+        repeatable: true,
+      },
+      { flags: '--hosts <file>', says: 'addresses of names, as in /etc/hosts; they beat DNS' },
+      {
+        flags: '--proxy <url>',
+        says: 'socks5h://[user:password@]host:port or http://... (the proxy looks names up), or socks5://... (we do)',
       },
       { flags: '--mx-port <port>', says: 'contact MX hosts on this port (default 25)', uses: ['send', 'relay-test'] },
       { flags: '--connect-timeout <time>', says: 'for the TCP connection (default 30s)' },
@@ -53,6 +68,10 @@ const groups: readonly { heading: string; rows: readonly OptionRow[] }[] = [
       { flags: '--pin <sha256:hex>', says: 'accept exactly this certificate, by its SHA-256' },
       { flags: '--tls-min <version>', says: '1.0, 1.1, 1.2 or 1.3 (default 1.2)' },
       { flags: '--ciphers <list>', says: 'cipher suites, in OpenSSL notation' },
+      {
+        flags: '--tls-get-cert <file>',
+        says: 'write the certificates that the (first) server shows to this file (PEM)',
+      },
     ],
   },
   {
@@ -66,8 +85,13 @@ const groups: readonly { heading: string; rows: readonly OptionRow[] }[] = [
       },
       { flags: '--password-command <command>', says: 'take what this command prints' },
       { flags: '--password-env <variable>', says: 'take it from the environment' },
+      { flags: '--password-fd <number>', says: 'read it from this open descriptor' },
+      { flags: '--keyring', says: 'ask the keyring of the desktop (secret-tool; security on macOS)' },
+      { flags: '--netrc', says: 'look it up in ~/.netrc by host, and the user too where none is named' },
+      { flags: '--netrc-file <file>', says: 'the same in another file' },
       { flags: '--password <password>', says: 'works, but shows in process lists; prefer one of the above' },
       { flags: '--token-command <command>', says: 'an OAuth2 access token: what this command prints' },
+      { flags: '--oauth2 <file>', says: 'get one for the refresh token of this JSON file' },
       { flags: '--allow-plaintext-auth', says: 'let a password go out without verified TLS' },
     ],
   },

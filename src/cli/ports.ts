@@ -16,9 +16,16 @@ export function createPorts(sources: PortSources): Ports {
     files ??= import('../store/files.ts').then(({ createFiles }) => createFiles(sources.stdin, sources.signal));
     return files;
   };
+  const children = new Set<Promise<void>>();
   return {
     clock,
-    dial: async (target) => (await import('../net/dial.ts')).dial(target),
+    dial: async (target) => {
+      if (target.pipe === undefined) return (await import('../net/dial.ts')).dial(target);
+      const { channel, ended } = await (await import('../net/pipe.ts')).openPipe(target.pipe);
+      children.add(ended);
+      return channel;
+    },
+    settled: async () => void (await Promise.all(children)),
     resolve: {
       exchange: {
         exchange: async (...question) => (await import('../net/udp.ts')).udpTcpExchange(clock).exchange(...question),

@@ -1,4 +1,5 @@
 // From argv to the one command that is meant: nothing of the others is loaded, nor commander for --version and --help.
+import { EhloError } from '../base/errors.ts';
 import { Scrubber } from '../base/secret.ts';
 import { version } from '../base/version.ts';
 import { type ColorChoice, colorLevel, plainStyle } from '../render/color.ts';
@@ -6,7 +7,8 @@ import type { Style } from '../render/style.ts';
 import type { CommandModule, Context } from './command.ts';
 import { type Door, openDoor } from './exit.ts';
 import { topHelp } from './help.ts';
-import type { Globals } from './parse.ts';
+import { type LayeredValues, layeredValues } from './layers.ts';
+import type { Globals, ParsedRun } from './parse.ts';
 import { presetOf, readRequest } from './request.ts';
 
 export interface CommandEntry {
@@ -64,9 +66,64 @@ async function dispatch(
     door.stdout.write(parsed.text);
     return 0;
   }
-  door.show.format = parsed.globals.format;
-  await colour(door, parsed.globals.color);
-  return module.run(parsed.args, parsed.options, createContext(door, parsed.globals, ports, scrubber));
+  const layered = module.layers === false ? undefined : await underFlags(entry.name, parsed, scrubber);
+  const { options, globals } = layered ?? parsed;
+  door.show.format = globals.format;
+  await colour(door, globals.color);
+  const context = createContext(door, globals, ports, scrubber);
+  if (!layered) return module.run(parsed.args, options, context);
+  if (layered.note) await layered.note(context);
+  return module.run(parsed.args, options, context).catch((thrown: unknown) => {
+    throw layered.explain(thrown);
+  });
+}
+
+interface Layered extends Pick<ParsedRun, 'options' | 'globals'> {
+  /** Says what of a configuration was left out, where that is not plain. */
+  note: ((context: Context) => Promise<void>) | undefined;
+  explain(thrown: unknown): unknown;
+}
+
+/** Puts in what configuration files and the environment say and no flag does. Undefined: nothing. */
+async function underFlags(
+  command: string,
+  { args, options, line }: ParsedRun,
+  scrubber: Scrubber,
+): Promise<Layered | undefined> {
+  const text = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);
+  const choice = { config: text(options['config']), profile: text(options['profile']) };
+  const { kinds, flags } = line;
+  const found = await layeredValues({ command, args, kinds, flags, env: process.env }, choice, scrubber);
+  if (!found) return undefined;
+  const { explainOrigins, misplaced, withOrigins } = await import('./origins.ts');
+  for (const { setting, value } of found.values) {
+    try {
+      line.set(setting.name, value);
+    } catch (thrown) {
+      throw thrown instanceof EhloError ? misplaced(setting, thrown) : thrown;
+    }
+  }
+  const read = line.read();
+  const origins = new Map(found.values.map(({ setting }) => [setting.name, setting]));
+  const all = withOrigins(read.options, origins);
+  const told = found.leftOut.filter(({ because }) => because.from !== 'file');
+  return {
+    options: all,
+    globals: read.globals,
+    note: told.length === 0 ? undefined : (context) => noteLeftOut(told, context),
+    explain: (thrown) => explainOrigins(thrown, all),
+  };
+}
+
+async function noteLeftOut(leftOut: LayeredValues['leftOut'], { format, verbosity, stderr }: Context): Promise<void> {
+  if (format !== 'human' || verbosity < 0) return;
+  const { renderLeftOut } = await import('../render/config.ts');
+  stderr.write(
+    renderLeftOut(
+      leftOut.map(({ setting }) => setting),
+      stderr.style,
+    ),
+  );
 }
 
 function createContext(door: Door, globals: Globals, ports: Context['ports'], scrubber: Scrubber): Context {

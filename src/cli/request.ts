@@ -1,6 +1,7 @@
 // What a command line asks for, before anything is loaded: the version, the help, or one command with its own arguments.
 import { EhloError } from '../base/errors.ts';
 import type { ColorChoice } from '../render/color.ts';
+import { nearest } from './nearest.ts';
 
 export type Request =
   | { kind: 'version' }
@@ -17,6 +18,9 @@ const globals: Record<string, boolean> = {
   '--ndjson': false,
   '--no-input': false,
   '--color': true,
+  '-P': true,
+  '--profile': true,
+  '--config': true,
 };
 
 export function readRequest(argv: readonly string[], names: readonly string[]): Request {
@@ -28,7 +32,7 @@ export function readRequest(argv: readonly string[], names: readonly string[]): 
     if (arg === 'help') return helpFor(argv[at + 1], names);
     if (!arg.startsWith('-'))
       return { kind: 'command', name: known(arg, names), args: [...leading, ...argv.slice(at + 1)] };
-    const takesValue = /^-v+$/.test(arg) || arg.startsWith('--color=') ? false : globals[arg];
+    const takesValue = /^(?:-v+|--(?:color|profile|config)=.*|-P.+)$/s.test(arg) ? false : globals[arg];
     if (takesValue === undefined) {
       throw new EhloError('usage', `unknown option "${arg}" before a command`, {
         hint: 'put the options of a command behind its name: ehlo send --help',
@@ -51,24 +55,10 @@ const helpFor = (topic: string | undefined, names: readonly string[]): Request =
 
 function known(name: string, names: readonly string[]): string {
   if (names.includes(name)) return name;
-  const near = names.find((other) => other.startsWith(name) || distance(name, other) <= 2);
+  const near = nearest(name, names);
   throw new EhloError('usage', `unknown command "${name}"`, {
     hint: near ? `did you mean ehlo ${near}?` : 'ehlo --help lists the commands',
   });
-}
-
-/** Levenshtein: insertions, deletions and replacements between two words. */
-function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, at) => at);
-  for (const [i, char] of [...a].entries()) {
-    const next = [i + 1];
-    for (const [j, other] of [...b].entries()) {
-      const change = (row[j] ?? 0) + (char === other ? 0 : 1);
-      next.push(Math.min(change, (row[j + 1] ?? 0) + 1, (next[j] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row[b.length] ?? 0;
 }
 
 /** How to show an error that comes before (or instead of) parsed options: a look at the words in front of `--`. */

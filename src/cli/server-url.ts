@@ -30,6 +30,20 @@ export function parseServerUrl(text: string, bare: ServerScheme): ServerUrl {
   };
 }
 
+/** A bare word such as `gmail` is the server of that service; smtp://gmail and gmail:25 stay hosts. Unknown words do, too. */
+export async function serverOfService(server: ServerUrl, text: string): Promise<ServerUrl> {
+  if (server.scheme !== 'smtp' || !/^[a-z0-9-]+$/i.test(text) || text.toLowerCase() === 'localhost') return server;
+  const { findService } = await import('../message/well-known.ts');
+  const found = await findService(text);
+  if (!found) return server;
+  return {
+    scheme: found.implicitTls ? 'smtps' : 'smtp',
+    host: found.host,
+    ...(found.port !== undefined && { port: found.port }),
+    service: text.toLowerCase(),
+  };
+}
+
 const hostOf = (text: string, hostPort: string): ReturnType<typeof parseHostPort> => {
   try {
     return parseHostPort(hostPort);

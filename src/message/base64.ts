@@ -46,3 +46,9 @@ export class Base64Lines {
     return out.subarray(0, size);
   }
 }
+
+/** All lines at once, CRLF between them, none behind the last. */
+export function encodeBase64Lines(bytes: Buffer): Buffer {
+  const lines = new Base64Lines();
+  return Buffer.concat([lines.feed(bytes), lines.end()]);
+}

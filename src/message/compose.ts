@@ -1,15 +1,15 @@
 // Writes a message (RFC 5322, 2045-2047, 2183, 2231) from a draft: 7-bit clean, CRLF lines, Bcc left out. nodemailer's
-// MailComposer builds the MIME tree with a placeholder for each attachment; the attachments themselves are encoded here
-// while they are read, so that one of any size passes in bounded memory and can be sent again on the next try.
+// MailComposer builds the MIME tree around a mark for each leaf; the leaves are written by leaf.ts and attachment.ts while
+// they are read, so that an attachment of any size passes in bounded memory and can be sent again on the next try.
 import { randomBytes, randomUUID } from 'node:crypto';
 import { domainToAscii, isAscii, printMailbox } from '../base/address.ts';
 import { type ByteSource, bytesSource, readAll } from '../base/bytes.ts';
 import { EhloError } from '../base/errors.ts';
 import { spoolThreshold } from '../base/limits.ts';
-import { Base64Lines, base64Size } from './base64.ts';
+import { attachmentLeaf } from './attachment.ts';
 import { printDate } from './date.ts';
 import {
-  checkAttachment,
+  checkAttachments,
   checkBody,
   checkLine,
   checkMessageId,
@@ -18,8 +18,8 @@ import {
   type DraftAttachment,
 } from './draft.ts';
 import { printAddressField, printField } from './fields.ts';
-import { LineScan } from './lines.ts';
-import { fixEol } from './raw.ts';
+import { type Leaf, textLeaf } from './leaf.ts';
+import { mediaType } from './media-types.ts';
 
 export type { Draft, DraftAttachment } from './draft.ts';
 
@@ -39,11 +39,8 @@ export async function compose(draft: Draft): Promise<Composed> {
   const { fields, date, messageId } = headerOf(draft);
   checkBody(draft.text ?? '', 'the text');
   checkBody(draft.html ?? '', 'the HTML');
-  for (const attachment of draft.attachments) checkAttachment(attachment);
-  const inserts = await Promise.all(draft.attachments.map(planInsert));
-  const head = Buffer.from(fields);
-  const skeleton = Buffer.concat([head, await buildSkeleton(draft, inserts, date, messageId)]);
-  const source = assemble(skeleton, inserts);
+  checkAttachments(draft.attachments);
+  const source = assemble([Buffer.from(fields), ...(await bodyPieces(draft, { date, messageId }))]);
   const to = [...draft.to, ...draft.cc, ...draft.bcc].map((one) => printMailbox(one.mailbox));
   return {
     messageId,
@@ -98,154 +95,94 @@ function idDomain({ from, hostname }: Draft): string {
   return domain === '' ? (hostname ?? 'localhost') : domainToAscii(domain);
 }
 
-/** How one attachment goes into the message. */
-interface Insert {
-  attachment: DraftAttachment;
-  contentType: string | undefined;
-  encoding: 'base64' | '7bit';
-  /** What the tree is built with, and the text that then stands where the attachment belongs. */
-  content: Buffer;
-  placeholder: Buffer;
-  /** Encoded octets; undefined when the source does not know its size. */
-  size: number | undefined;
-  encode(): AsyncIterable<Buffer>;
+/** The parts in the order of their importance: those before the HTML say the same in other words (RFC 2046 5.1.4). */
+async function leavesOf(draft: Draft): Promise<{ bodies: Leaf[]; files: Leaf[] }> {
+  const { text, html, ical } = draft;
+  const bodies: Leaf[] = [];
+  if (text) bodies.push(textLeaf('text/plain', text));
+  if (html) bodies.push(textLeaf('text/html', html));
+  // RFC 6047 2.4: the parameter repeats the METHOD property; readers look for the buttons of an invitation there.
+  if (ical) bodies.push(textLeaf('text/calendar', ical.content, ical.method === null ? [] : [['method', ical.method]]));
+  const files = await Promise.all(draft.attachments.map((one) => attachmentLeaf(one, typeOf)));
+  if (ical) files.push(await attachmentLeaf(calendarFile(ical.content), typeOf));
+  if (bodies.length + files.length === 0) bodies.push(textLeaf('text/plain', ''));
+  return { bodies, files };
 }
 
-async function planInsert(attachment: DraftAttachment): Promise<Insert> {
-  const content = randomBytes(45);
-  const { type, source } = attachment;
-  const isMessage =
-    /^message\//i.test(type ?? '') || (type === undefined && /\.(?:eml|mht|mhtml|mime)$/i.test(attachment.filename));
-  if (isMessage) {
-    const size = await sizeAsMessage(source);
-    if (size !== undefined) {
-      const placeholder = Buffer.from(content.toString('hex'));
-      const contentType = type ?? 'message/rfc822';
-      return {
-        attachment,
-        contentType,
-        encoding: '7bit',
-        content: placeholder,
-        placeholder,
-        size,
-        encode: () => checked(fixEol(source), attachment),
-      };
-    }
-    if (type !== undefined) {
-      throw new EhloError(
-        'bad-message',
-        `the message ${JSON.stringify(attachment.filename)} cannot be attached as ${type}: it holds 8-bit characters, NUL or lines over 998 octets, and such a part cannot be encoded (RFC 2046 5.2.1)`,
-        {
-          hint: 'nothing was sent; attach it with ;type=application/octet-stream',
-        },
-      );
-    }
+/** Outlook and Gmail take the alternative; whoever reads mail without a calendar gets a file for one. */
+const calendarFile = (content: string): DraftAttachment => ({
+  filename: 'invite.ics',
+  type: 'application/ics',
+  source: bytesSource(Buffer.from(content.replace(/\r?\n/g, '\r\n'))),
+});
+
+async function typeOf(filename: string): Promise<string> {
+  const known = mediaType(filename);
+  if (known !== undefined) return known;
+  // nodemailer takes a name without a dot for an extension.
+  if (!/.\.[^.]+$/.test(filename)) return 'application/octet-stream';
+  const { default: MailComposer } = await import('nodemailer/lib/mail-composer');
+  const composer = new MailComposer({ attachments: [{ filename, content: '-' }] });
+  const type = composer.compile().getHeader('Content-Type');
+  return typeof type === 'string' ? type : 'application/octet-stream';
+}
+
+/** Where a leaf goes in a skeleton of all that is around it. */
+type Piece = Buffer | Leaf;
+
+/** A single leaf is the message; more of them stand in a tree, which nodemailer builds around a mark for each. */
+async function bodyPieces(draft: Draft, ids: { date: string; messageId: string }): Promise<Piece[]> {
+  const { bodies, files } = await leavesOf(draft);
+  const [only, second] = [...bodies, ...files];
+  if (only && !second) {
+    const fields = `Message-ID: ${ids.messageId}\r\nDate: ${ids.date}\r\nMIME-Version: 1.0\r\n${only.fields}\r\n`;
+    return [Buffer.from(fields), only, ...(only.endsInNewline || only.size === 0 ? [] : [Buffer.from('\r\n')])];
   }
-  return {
-    attachment,
-    // Without a type the extension tells, but a message that is not 7-bit can only travel as mere data.
-    contentType: type ?? (isMessage ? 'application/octet-stream' : undefined),
-    encoding: 'base64',
-    content,
-    placeholder: Buffer.from(content.toString('base64')),
-    size: source.size === undefined ? undefined : base64Size(source.size),
-    encode: () => encodeBase64(attachment),
+  const marks = new Map<string, Leaf>();
+  const marked = (leaf: Leaf) => {
+    const raw = randomBytes(32).toString('hex');
+    marks.set(raw, leaf);
+    // The type tells the tree which one is the HTML; what is written are the fields of the leaf.
+    return { contentType: leaf.type, raw, ...(leaf.cid === undefined ? {} : { cid: leaf.cid }) };
   };
-}
-
-/** Octets of a message with its line ends put right; undefined when it is not 7-bit clean. */
-async function sizeAsMessage(source: ByteSource): Promise<number | undefined> {
-  const lines = new LineScan();
-  for await (const chunk of source.chunks()) {
-    if (!isAscii(chunk.toString('latin1')) || chunk.includes(0)) return undefined;
-    lines.feed(chunk);
-  }
-  lines.end();
-  return lines.longest > 998 ? undefined : lines.size + lines.bareCrs + lines.bareLfs;
-}
-
-async function* encodeBase64(attachment: DraftAttachment): AsyncIterable<Buffer> {
-  const lines = new Base64Lines();
-  for await (const chunk of checked(attachment.source, attachment)) {
-    const encoded = lines.feed(chunk);
-    if (encoded.length > 0) yield encoded;
-  }
-  const last = lines.end();
-  if (last.length > 0) yield last;
-}
-
-/** A file that grows or shrinks between SIZE= and the last byte would make the message a lie. */
-async function* checked(source: ByteSource, attachment: DraftAttachment): AsyncIterable<Buffer> {
-  let read = 0;
-  for await (const chunk of source.chunks()) {
-    read += chunk.length;
-    yield chunk;
-  }
-  if (source.size === undefined || read === source.size) return;
-  throw new EhloError(
-    'io',
-    `the attachment ${JSON.stringify(attachment.filename)} changed while it was read: ${read} bytes instead of ${source.size}`,
-    {
-      stage: 'body',
-      hint: 'try again when nothing writes to it',
-    },
-  );
-}
-
-async function buildSkeleton(draft: Draft, inserts: Insert[], date: string, messageId: string): Promise<Buffer> {
   const { default: MailComposer } = await import('nodemailer/lib/mail-composer');
   const composer = new MailComposer({
     disableFileAccess: true,
     disableUrlAccess: true,
-    date,
-    messageId,
-    ...(draft.text ? { text: bodyPart(draft.text) } : {}),
-    ...(draft.html ? { html: bodyPart(draft.html) } : {}),
-    attachments: inserts.map(({ attachment, contentType, encoding, content }) => ({
-      filename: attachment.filename,
-      content,
-      contentTransferEncoding: encoding,
-      contentDisposition: attachment.inline || attachment.cid !== undefined ? 'inline' : 'attachment',
-      ...(contentType === undefined ? {} : { contentType }),
-      ...(attachment.cid === undefined ? {} : { cid: attachment.cid }),
-    })),
+    ...ids,
+    alternatives: bodies.map(marked),
+    attachments: files.map(marked),
   });
-  return composer.compile().build();
+  return splitAtMarks(await composer.compile().build(), marks);
 }
 
-/** Lines end in CRLF in the canonical form (RFC 2049 4); whatever no line of text can hold is carried as data. */
-function bodyPart(text: string): { content: string; contentTransferEncoding?: string } {
-  const content = text.replace(/\r?\n/g, '\r\n');
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
-  const asData = /[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)/.test(content);
-  return asData ? { content, contentTransferEncoding: 'base64' } : { content };
+function splitAtMarks(skeleton: Buffer, marks: ReadonlyMap<string, Leaf>): Piece[] {
+  const places = [...marks].map(([mark, leaf]) => ({ leaf, at: skeleton.indexOf(mark), length: mark.length }));
+  if (places.some(({ at }) => at === -1)) {
+    throw new EhloError('internal', 'a part has no place in the composed message');
+  }
+  const pieces: Piece[] = [];
+  let from = 0;
+  for (const { leaf, at, length } of places.sort((a, b) => a.at - b.at)) {
+    pieces.push(skeleton.subarray(from, at), Buffer.from(`${leaf.fields}\r\n`), leaf);
+    from = at + length;
+  }
+  return [...pieces, skeleton.subarray(from)];
 }
 
-/** Puts each attachment in the place of its placeholder. */
-function assemble(skeleton: Buffer, inserts: readonly Insert[]): ByteSource {
-  const places = inserts
-    .map((insert) => ({ insert, at: skeleton.indexOf(insert.placeholder) }))
-    .sort((a, b) => a.at - b.at);
-  if (places.some(({ at }) => at === -1))
-    throw new EhloError('internal', 'an attachment has no place in the composed message');
-  const sizes = inserts.map((insert) =>
-    insert.size === undefined ? undefined : insert.size - insert.placeholder.length,
-  );
-  const size = sizes.reduce(
-    (sum, one) => (sum === undefined || one === undefined ? undefined : sum + one),
-    skeleton.length,
-  );
-  if (places.length === 0) return bytesSource(skeleton);
+function assemble(pieces: readonly Piece[]): ByteSource {
+  let size: number | undefined = 0;
+  for (const piece of pieces) {
+    const octets: number | undefined = Buffer.isBuffer(piece) ? piece.length : piece.size;
+    size = size === undefined || octets === undefined ? undefined : size + octets;
+  }
   return {
     size,
     async *chunks() {
-      let from = 0;
-      for (const { insert, at } of places) {
-        yield skeleton.subarray(from, at);
-        yield* insert.encode();
-        from = at + insert.placeholder.length;
+      for (const piece of pieces) {
+        if (Buffer.isBuffer(piece)) yield piece;
+        else yield* piece.encode();
       }
-      yield skeleton.subarray(from);
     },
   };
 }

@@ -1,9 +1,12 @@
 // What a user wants to send, and the checks that refuse what no message can carry. Nothing is cleaned up in silence: a
 // character that cannot be sent is named. Writing the message is compose.ts.
-import { type NamedMailbox, parseMailboxList } from '../base/address.ts';
+import { isAscii, type NamedMailbox, parseMailboxList } from '../base/address.ts';
 import type { ByteSource } from '../base/bytes.ts';
 import { EhloError } from '../base/errors.ts';
+import type { Calendar } from './calendar.ts';
 import { parseDate } from './date.ts';
+import { wordMax } from './fields.ts';
+import { parseParams } from './params.ts';
 
 export interface DraftAttachment {
   filename: string;
@@ -25,6 +28,8 @@ export interface Draft {
   subject?: string | undefined;
   text?: string | undefined;
   html?: string | undefined;
+  /** An invitation or another calendar object: parseCalendar gives it. */
+  ical?: Calendar | undefined;
   attachments: DraftAttachment[];
   /** In order. From, To, Cc, Reply-To, Subject, Date, Message-ID and In-Reply-To replace ours; the envelope stays. */
   headers: { name: string; value: string }[];
@@ -96,6 +101,7 @@ export function checkUserFields(headers: readonly { name: string; value: string 
     }
     checkLine(value, `the header ${name}`);
     const key = name.toLowerCase();
+    checkWords(name, key, value);
     if (key === 'bcc' || key === 'resent-bcc') throw refuse(`a ${name} header would show who is hidden`, 'use --bcc');
     if (ours.has(key))
       throw refuse(`the header ${name} is set by how the body is encoded`, 'use --raw to send your own MIME');
@@ -107,6 +113,20 @@ export function checkUserFields(headers: readonly { name: string; value: string 
     if (key === 'message-id') checkMessageId(value);
     return { name, value, addresses: addressFields.has(key) ? readAddresses(key, value) : null };
   });
+}
+
+/** Fields of free text, where a word of any length can be cut into encoded words. */
+const freeText = new Set(['subject', 'comments']);
+
+/** A line can be folded at spaces only (RFC 5322 2.2.3), and encoded words mean nothing to a program that reads a field. */
+function checkWords(name: string, key: string, value: string): void {
+  if (freeText.has(key)) return;
+  const tooLong = value.split(' ').find((word) => word.length > wordMax && isAscii(word));
+  if (tooLong === undefined) return;
+  throw refuse(
+    `the header ${name} has ${tooLong.length} characters without a space, and no line of a message may be longer than 998 octets (RFC 5322 2.1.1)`,
+    'put spaces where it may be folded, or shorten it',
+  );
 }
 
 /** `undisclosed-recipients:;` and its like: an empty group is the one group that people write (RFC 6854 is for From). */
@@ -126,7 +146,20 @@ export function checkMessageId(id: string): void {
 
 const mediaType = /^[\w!#$&^.+-]{1,127}\/[\w!#$&^.+-]{1,127}(?:\s*;\s*[\w!#$&^.+-]+=(?:[\w!#$&^.+:/-]+|"[^"\\]*"))*$/;
 
-export function checkAttachment({ filename, type, cid }: DraftAttachment): void {
+export function checkAttachments(attachments: readonly DraftAttachment[]): void {
+  const cids = new Set<string>();
+  for (const attachment of attachments) {
+    checkAttachment(attachment);
+    const { cid } = attachment;
+    if (cid === undefined) continue;
+    if (cids.has(cid)) {
+      throw refuse(`the content identifier "${cid}" is given twice`, 'the HTML could mean either; give each its own');
+    }
+    cids.add(cid);
+  }
+}
+
+function checkAttachment({ filename, type, cid }: DraftAttachment): void {
   if (filename === '') throw refuse('an attachment has an empty name', 'give it one with ;name=');
   checkLine(filename, 'the name of an attachment');
   if (type !== undefined) {
@@ -134,6 +167,9 @@ export function checkAttachment({ filename, type, cid }: DraftAttachment): void 
     if (!mediaType.test(type)) throw refuse(`"${type.slice(0, 100)}" is not a media type`, 'write it as type/subtype');
     if (/^multipart\//i.test(type))
       throw refuse('an attachment cannot be a multipart', 'attach it as application/octet-stream');
+    if (parseParams(type).params.has('name')) {
+      throw refuse(`the type "${type.slice(0, 100)}" holds a name`, 'the name is given with ;name=');
+    }
   }
   if (cid !== undefined && !/^[!-;=?-~]{1,200}$/.test(cid)) {
     throw refuse(

@@ -66,7 +66,7 @@ export async function examineRaw(source: ByteSource): Promise<RawFacts> {
 }
 
 /** Collects a header until its blank line; what follows is the body. */
-class HeaderSplit {
+export class HeaderSplit {
   found = false;
   #parts: Buffer[] = [];
   #size = 0;

@@ -1,22 +1,24 @@
 // The Channel over a node:net socket, with TLS put on in place. What TLS means is in tls.ts, loaded only when it is used.
 import type { Socket } from 'node:net';
-import type { Channel, ChannelSink, TlsFacts, TlsOptions } from '../wire/channel.ts';
+import type { Channel, ChannelEnds, ChannelSink, TlsFacts, TlsOptions } from '../wire/channel.ts';
 
 /** `socket` must be connected and not read from yet. Half-open sockets are expected: the session decides when to close. */
-export function socketChannel(socket: Socket, peer: string): Channel {
-  return new SocketChannel(socket, peer);
+export function socketChannel(socket: Socket, peer: string, ends?: ChannelEnds): Channel {
+  return new SocketChannel(socket, peer, ends);
 }
 
 class SocketChannel implements Channel {
   readonly peer: string;
+  readonly ends?: ChannelEnds;
   #socket: Socket;
   #sink: ChannelSink | undefined;
   #failure: Error | undefined;
   #detach: () => void = () => undefined;
 
-  constructor(socket: Socket, peer: string) {
+  constructor(socket: Socket, peer: string, ends: ChannelEnds | undefined) {
     this.#socket = socket;
     this.peer = peer;
+    if (ends) this.ends = ends;
     socket.setNoDelay(true);
     // Without a listener an error in the gap before attach() would end the process.
     socket.on('error', (cause) => {

@@ -1,59 +1,30 @@
-// Connects a TCP or unix socket and hands it on as a Channel. One address a call: which addresses to try is the caller's walk.
-import { connect, type Socket } from 'node:net';
-import type { Dial, DialTarget } from '../app/ports.ts';
-import { systemClock as clock } from '../base/clock.ts';
-import { EhloError } from '../base/errors.ts';
+// Connects a TCP or unix socket, or through a proxy (proxy.ts), and hands it on as a Channel. One address a call: which addresses to
+// try is the caller's walk.
+import type { Socket } from 'node:net';
+import type { Dial } from '../app/ports.ts';
+import { printHostPort } from '../base/values.ts';
+import type { ChannelEnds } from '../wire/channel.ts';
 import { socketChannel } from './channel.ts';
+import { connectSocket } from './connect.ts';
 
-export const dial: Dial = (target) => {
-  const peer = peerName(target);
-  return new Promise((resolve, reject) => {
-    const socket: Socket = target.address.startsWith('/')
-      ? connect({ path: target.address, allowHalfOpen: true })
-      : connect({
-          host: target.address,
-          port: target.port,
-          allowHalfOpen: true,
-          ...(target.localAddress ? { localAddress: target.localAddress } : {}),
-        });
-    const began = clock.now();
-    const cancel = clock.after(Math.max(0, target.deadline - began), () => {
-      const waited = Math.round(clock.now() - began);
-      fail(new EhloError('timeout', `${peer} did not accept a connection within ${waited} ms`, facts(peer)));
-    });
-    const fail = (error: EhloError) => {
-      cancel();
-      socket.destroy();
-      reject(error);
-    };
-    const onError = (cause: NodeJS.ErrnoException) =>
-      fail(new EhloError('connect-failed', `${peer}: ${reason(cause)}`, { ...facts(peer), cause }));
-    socket.once('error', onError);
-    socket.once('connect', () => {
-      cancel();
-      socket.off('error', onError);
-      resolve(socketChannel(socket, peer));
-    });
-  });
+export const dial: Dial = async (target) => {
+  const { address, port, localAddress, deadline } = target;
+  if (target.proxy) return (await import('./proxy.ts')).dialThroughProxy(target, target.proxy);
+  if (address.startsWith('/')) {
+    return socketChannel(await connectSocket({ path: address }, { what: address, peer: address }, deadline), address);
+  }
+  const peer = printHostPort({ host: address, port });
+  const from = localAddress === undefined ? {} : { localAddress };
+  const socket = await connectSocket({ host: address, port, ...from }, { what: peer, peer }, deadline);
+  return socketChannel(socket, peer, endsOf(socket));
 };
 
-const facts = (peer: string) => ({ stage: 'connect', peer, side: 'remote' as const });
-
-const peerName = (target: DialTarget): string => {
-  if (target.address.startsWith('/')) return target.address;
-  return target.address.includes(':') ? `[${target.address}]:${target.port}` : `${target.address}:${target.port}`;
-};
-
-const reasons: Record<string, string> = {
-  ECONNREFUSED: 'connection refused (nothing listens there)',
-  ETIMEDOUT: 'no answer to the connection attempt (filtered?)',
-  EHOSTUNREACH: 'no route to the host',
-  ENETUNREACH: 'this machine has no route to that network',
-  EADDRNOTAVAIL: 'the local address is not one of this machine',
-  ECONNRESET: 'the connection was reset at once',
-  ENOENT: 'no such socket',
-  EACCES: 'permission denied',
-};
-
-const reason = (cause: NodeJS.ErrnoException): string =>
-  reasons[cause.code ?? ''] ?? `cannot connect (${cause.message})`;
+/** Undefined where the connection is gone already. */
+function endsOf({ localAddress, localPort, remoteAddress, remotePort }: Socket): ChannelEnds | undefined {
+  if (localAddress === undefined || localPort === undefined) return undefined;
+  if (remoteAddress === undefined || remotePort === undefined) return undefined;
+  return {
+    source: { address: localAddress, port: localPort },
+    destination: { address: remoteAddress, port: remotePort },
+  };
+}

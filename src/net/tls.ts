@@ -5,6 +5,8 @@ import type { Socket } from 'node:net';
 import { type ConnectionOptions, connect, createSecureContext, TLSSocket } from 'node:tls';
 import { EhloError } from '../base/errors.ts';
 import type { TlsClientOptions, TlsFacts, TlsOptions } from '../wire/channel.ts';
+import { chainOf, isoTime, keyOf, oneLineName } from './certificate.ts';
+import { channelBindings } from './channel-binding.ts';
 
 export async function secureSocket(
   plain: Socket,
@@ -97,12 +99,15 @@ function clientFacts(socket: TLSSocket, options: TlsClientOptions): TlsFacts {
   return {
     ...layer(socket),
     ...verdict(socket, leaf, fingerprint, options),
-    subject: oneLine(leaf?.subject),
-    issuer: oneLine(leaf?.issuer),
+    subject: oneLineName(leaf?.subject),
+    issuer: oneLineName(leaf?.issuer),
     validFrom: isoTime(leaf?.validFrom),
     validTo: isoTime(leaf?.validTo),
     altNames: leaf?.subjectAltName?.split(', ') ?? [],
     fingerprint,
+    chain: chainOf(leaf),
+    key: keyOf(leaf),
+    channelBindings: () => channelBindings(socket, leaf),
   };
 }
 
@@ -117,6 +122,7 @@ const serverFacts = (socket: TLSSocket): TlsFacts => ({
   validTo: null,
   altNames: [],
   fingerprint: null,
+  channelBindings: () => channelBindings(socket, socket.getX509Certificate()),
 });
 
 const layer = (socket: TLSSocket) => ({
@@ -157,6 +163,8 @@ const chainProblems: Record<string, [NonNullable<TlsFacts['cause']>, string]> = 
   CERT_HAS_EXPIRED: ['expired', 'the certificate has expired'],
   CERT_NOT_YET_VALID: ['not-yet-valid', 'the certificate is not valid yet'],
   DEPTH_ZERO_SELF_SIGNED_CERT: ['self-signed', 'the certificate is self-signed'],
+  ERROR_IN_CERT_NOT_BEFORE_FIELD: ['other', 'the date from which the certificate is valid cannot be read'],
+  ERROR_IN_CERT_NOT_AFTER_FIELD: ['other', 'the date until which the certificate is valid cannot be read'],
   SELF_SIGNED_CERT_IN_CHAIN: ['unknown-ca', 'the chain ends in a root that is not trusted here'],
   UNABLE_TO_GET_ISSUER_CERT: ['unknown-ca', 'the issuer of the certificate is not known here'],
   UNABLE_TO_GET_ISSUER_CERT_LOCALLY: ['unknown-ca', 'the issuer of the certificate is not trusted here'],
@@ -166,12 +174,4 @@ const chainProblems: Record<string, [NonNullable<TlsFacts['cause']>, string]> = 
   ],
 };
 
-/** Node gives undefined for an empty name (RFC 5280 4.1.2.6 allows one), whatever its types say. */
-const oneLine = (name: string | undefined): string | null => name?.split('\n').join(', ') ?? null;
-
-/** Null for what OpenSSL calls a bad time value. */
-const isoTime = (text: string | undefined): string | null => {
-  const time = text === undefined ? Number.NaN : Date.parse(text);
-  return Number.isNaN(time) ? null : new Date(time).toISOString();
-};
 const text = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause));

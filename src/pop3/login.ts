@@ -53,18 +53,30 @@ function enter(client: Pop3Client, method: string, options: LoginOptions): Promi
     case 'APOP':
       return apop(client, options.credentials);
     default: {
-      const made = options.nonce ? { nonce: options.nonce } : {};
+      const offered = client.capabilities?.get('SASL');
+      const made = {
+        bindings: bindingsOf(client),
+        ...(offered ? { offered } : {}),
+        ...(options.nonce ? { nonce: options.nonce } : {}),
+      };
       return sasl(client, createSaslClient(method, options.credentials, made), options.replyMs);
     }
   }
 }
 
+/** What SCRAM-PLUS can bind the login to; nothing without TLS. */
+const bindingsOf = ({ wire }: Pop3Client) => wire.tls?.channelBindings?.() ?? [];
+
 function chooseMethod(client: Pop3Client, { credentials, wanted, channel }: LoginOptions): string {
   const offers = offersOf(client, credentials, wanted);
+  const bindings = bindingsOf(client);
+  const fits = (method: string): boolean =>
+    method === 'USER' || method === 'APOP'
+      ? credentials.password !== undefined
+      : chooseMechanism([method], [method], credentials, bindings) !== undefined;
   const pick = (names: string[]): string | undefined => {
-    if (wanted)
-      return wanted.map((name) => name.toUpperCase()).find((name) => names.includes(name) && fits(name, credentials));
-    return chooseMechanism(names, undefined, credentials) ?? names.find((name) => name === 'USER');
+    if (wanted) return wanted.map((name) => name.toUpperCase()).find((name) => names.includes(name) && fits(name));
+    return chooseMechanism(names, undefined, credentials, bindings) ?? names.find((name) => name === 'USER');
   };
   // A digest can be searched at leisure by whoever reads it: not in the open unless it was asked for by name.
   const harmless: Exposure[] = wanted ? ['none', 'digest'] : ['none'];
@@ -107,11 +119,6 @@ function offersOf({ capabilities, timestamp }: Pop3Client, credentials: Credenti
 
 const exposure = (method: string): Exposure =>
   method === 'USER' ? 'clear' : method === 'APOP' ? 'digest' : exposureOf(method);
-
-const fits = (method: string, credentials: Credentials): boolean =>
-  method === 'USER' || method === 'APOP'
-    ? credentials.password !== undefined
-    : chooseMechanism([method], [method], credentials) !== undefined;
 
 async function userPass(client: Pop3Client, { user, password }: Credentials): Promise<Pop3Response> {
   const secret = carried(password?.reveal() ?? '', 'password');

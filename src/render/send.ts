@@ -15,15 +15,18 @@ const statusRoles: Record<SendReport['recipients'][number]['status'], Role> = {
 /** For stdout. */
 export function renderSend(report: SendReport, style: Style, details: boolean): string {
   const lines: string[] = [];
-  if (report.ok) {
-    const { recipients, server, response } = report;
+  const { recipients, server, response, stoppedAfter, queued } = report;
+  const all = recipients.length > 0 && recipients.every((one) => one.status === 'accepted');
+  if (report.ok && stoppedAfter) {
+    lines.push(`${style('good', 'stopped')}   after ${stoppedAfter}, as asked; nothing was sent\n`);
+  } else if (report.ok && all) {
     const who = recipients.length === 1 ? (recipients[0]?.address ?? '') : `${recipients.length} recipients`;
     const where = server ? `  ${serverName(server)}${server.tls ? ` ${server.tls.protocol}` : ''}` : '';
     lines.push(`${style('good', 'accepted')}  ${safe(who)}${safe(where)}  ${safe(response ?? '')}\n`);
-  } else if (report.recipients.length > 1) {
+  } else if (report.ok ? !queued || recipients.length > 1 : recipients.length > 1) {
     lines.push(
       renderTable(
-        report.recipients.map((one) => [
+        recipients.map((one) => [
           { text: one.status, role: statusRoles[one.status] },
           one.address,
           one.host ?? '-',
@@ -32,6 +35,11 @@ export function renderSend(report: SendReport, style: Style, details: boolean): 
         style,
       ),
     );
+  }
+  if (queued) {
+    const waiting = recipients.filter((one) => one.status === 'deferred').length || report.envelope.to.length;
+    const who = waiting === 1 ? 'one recipient' : `${waiting} recipients`;
+    lines.push(`${style('warn', 'queued')}    ${safe(queued.id)}  for ${who}; ehlo queue run sends it\n`);
   }
   if (details) lines.push(renderDetails(report));
   return lines.join('');
@@ -65,11 +73,16 @@ export const renderNotes = (notes: readonly string[], style: Style): string =>
 
 /** For stderr, under the error: the one thing that whoever reads it must know. */
 export function renderFate(report: SendReport): string {
-  const accepted = report.recipients.filter((one) => one.status === 'accepted').length;
-  if (report.recipients.some((one) => one.status === 'unknown')) {
-    return `  fate: may have been accepted: Message-ID ${safe(report.messageId ?? '(none)')}\n`;
+  return `  fate: ${fateOf(report)}${report.timings.total === null ? '' : `, after ${printDuration(report.timings.total)}`}\n`;
+}
+
+function fateOf({ recipients, messageId }: SendReport): string {
+  const accepted = recipients.filter((one) => one.status === 'accepted').length;
+  if (recipients.some((one) => one.status === 'unknown')) {
+    return `may have been accepted: Message-ID ${safe(messageId ?? '(none)')}`;
   }
-  if (accepted > 0) return `  fate: sent to ${accepted} of ${report.recipients.length} recipients\n`;
-  const refusedWhole = report.recipients.some((one) => one.stage === 'dot');
-  return `  fate: ${refusedWhole ? 'the message was sent and refused; nobody got it' : 'nothing was sent'}\n`;
+  if (accepted > 0) return `sent to ${accepted} of ${recipients.length} recipients`;
+  return recipients.some((one) => one.stage === 'dot')
+    ? 'the message was sent and refused; nobody got it'
+    : 'nothing was sent';
 }

@@ -31,7 +31,7 @@ export const passwordFrom = (credentials: Credentials, mechanism: string): strin
   reveal(credentials.password, `${mechanism} needs a password`, '--password-file');
 
 export const tokenFrom = (credentials: Credentials, mechanism: string): string =>
-  reveal(credentials.token, `${mechanism} needs an access token`, '--token-command');
+  reveal(credentials.token, `${mechanism} needs an access token`, '--token-command or --oauth2');
 
 function reveal(secret: Secret<string> | undefined, problem: string, flag: string): string {
   if (secret) return secret.reveal();

@@ -1,6 +1,8 @@
 // The shape of a SASL mechanism (RFC 4422): pure steps, no transport. Base64 and framing belong to smtp/ and pop3/.
 import type { Secret } from '../base/secret.ts';
 
+export type { ChannelBinding } from '../wire/channel.ts';
+
 export interface Credentials {
   user: string;
   password?: Secret<string>;

@@ -2,7 +2,7 @@
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { challenge, failed, utf8 } from './exchange.ts';
 import { prepared } from './prep.ts';
-import type { Accounts, SaslServer, SaslStep } from './sasl.ts';
+import type { Accounts, ChannelBinding, SaslServer, SaslStep } from './sasl.ts';
 import { freshNonce, hmac, parseScramName, type ScramHash, scramKeys, scramName, strictBase64, xor } from './scram.ts';
 
 export interface ScramServerOptions {
@@ -10,6 +10,10 @@ export interface ScramServerOptions {
   iterations?: number | undefined;
   /** Default: the same for one user as long as the process lives, known users or not. */
   salt?: ((user: string) => Buffer) | undefined;
+  /** Those of this TLS connection, where the -PLUS forms are offered. */
+  bindings?: readonly ChannelBinding[] | undefined;
+  /** This is the -PLUS form: the client must bind. */
+  plus?: boolean | undefined;
 }
 
 const saltKey = randomBytes(32);
@@ -18,12 +22,21 @@ const saltOf = (user: string): Buffer => createHmac('sha256', saltKey).update(us
 
 interface Exchange {
   user: string;
+  /** What c= must be. */
   gs2: string;
   nonce: string;
   /** client-first-message-bare "," server-first-message */
   messages: string;
   keys: ReturnType<typeof scramKeys>;
   known: boolean;
+}
+
+/** The bytes that the client must name beside its gs2-header, or why its flag is refused (RFC 5802 6). */
+function boundBytes(flag: string, { bindings = [], plus = false }: ScramServerOptions): Buffer | string {
+  if (flag === 'y' && bindings.length > 0) return 'channel binding is offered here, and the client was told it is not';
+  if (!flag.startsWith('p=')) return plus ? 'the -PLUS form without channel binding' : Buffer.alloc(0);
+  if (!plus) return 'channel binding is not offered';
+  return bindings.find(({ type }) => flag === `p=${type}`)?.bytes ?? 'this type of channel binding is not known here';
 }
 
 export function scramServer(hash: ScramHash, accounts: Accounts, options: ScramServerOptions = {}): SaslServer {
@@ -34,9 +47,11 @@ export function scramServer(hash: ScramHash, accounts: Accounts, options: ScramS
   let identity = '';
 
   const first = (text: string): SaslStep => {
-    const match = /^([ny]),(?:a=([^,]+))?,(n=([^,]+),r=([\x21-\x2b\x2d-\x7e]+)(?:,.*)?)$/su.exec(text);
-    if (!match) return failed(text.startsWith('p=') ? 'channel binding is not offered' : 'a malformed first message');
+    const match = /^([ny]|p=[A-Za-z0-9.-]+),(?:a=([^,]+))?,(n=([^,]+),r=([\x21-\x2b\x2d-\x7e]+)(?:,.*)?)$/su.exec(text);
+    if (!match) return failed('a malformed first message');
     const [, flag = '', authorize, bare = '', quotedUser = '', theirs = ''] = match;
+    const bound = boundBytes(flag, options);
+    if (typeof bound === 'string') return failed(bound);
     const user = prepared(parseScramName(quotedUser) ?? '');
     if (!user) return failed('a malformed user name');
     if (authorize !== undefined && parseScramName(authorize) !== user)
@@ -48,7 +63,8 @@ export function scramServer(hash: ScramHash, accounts: Accounts, options: ScramS
     const secret = known ? password.reveal() : freshNonce();
     const combined = theirs + nonce();
     const reply = `r=${combined},s=${salt.toString('base64')},i=${iterations}`;
-    const gs2 = Buffer.from(`${flag},${authorize === undefined ? '' : `a=${authorize}`},`).toString('base64');
+    const header = Buffer.from(`${flag},${authorize === undefined ? '' : `a=${authorize}`},`);
+    const gs2 = Buffer.concat([header, bound]).toString('base64');
     const keys = scramKeys(hash, secret, salt, iterations);
     exchange = { user, gs2, nonce: combined, messages: `${bare},${reply}`, keys, known };
     state = 'final';
@@ -84,7 +100,7 @@ export function scramServer(hash: ScramHash, accounts: Accounts, options: ScramS
   };
 
   return {
-    mechanism: scramName[hash],
+    mechanism: options.plus ? `${scramName[hash]}-PLUS` : scramName[hash],
     start: (initial) => (initial ? next(initial) : challenge('')),
     next,
   };

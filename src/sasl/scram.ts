@@ -1,18 +1,36 @@
 // SCRAM-SHA-1 and SCRAM-SHA-256 (RFC 5802, RFC 7677), the client's side: proves that we know the password without telling
-// it, and makes the server prove that it knows it too. No channel binding (the -PLUS forms) yet.
+// it, and makes the server prove that it knows it too; the -PLUS forms also that nobody stands between the two TLS ends.
 import { createHash, createHmac, pbkdf2Sync, randomBytes, timingSafeEqual } from 'node:crypto';
 import { EhloError } from '../base/errors.ts';
 import { saslLimits } from '../base/limits.ts';
 import { fromBase64 } from './base64.ts';
 import { checkSize, noMoreSteps, passwordFrom, remoteError, utf8 } from './exchange.ts';
 import { refuseControls, saslPrep } from './prep.ts';
-import type { Credentials, SaslClient } from './sasl.ts';
+import type { ChannelBinding, Credentials, SaslClient } from './sasl.ts';
 
 export type ScramHash = 'sha1' | 'sha256';
 export const scramName = { sha1: 'SCRAM-SHA-1', sha256: 'SCRAM-SHA-256' } as const;
 
-/** No channel binding, no authorization identity (RFC 5802 7, gs2-header). */
-const gs2Header = 'n,,';
+/** What the client says of channel binding (RFC 5802 6 and 7, gs2-cbind-flag). */
+export type Binding =
+  /** The -PLUS form: bound to this TLS connection. */
+  | { kind: 'bound'; to: ChannelBinding }
+  /** `y`: we could, but the server does not offer it. One that does offer it then knows that somebody took the offer out. */
+  | { kind: 'not-offered' }
+  /** `n`: there is nothing to bind to, or it is not wanted. */
+  | { kind: 'none' };
+
+/** The gs2-header without an authorization identity, and what follows it in `c=`. */
+function gs2Of(binding: Binding): { header: string; data: Buffer } {
+  switch (binding.kind) {
+    case 'bound':
+      return { header: `p=${binding.to.type},,`, data: binding.to.bytes };
+    case 'not-offered':
+      return { header: 'y,,', data: Buffer.alloc(0) };
+    case 'none':
+      return { header: 'n,,', data: Buffer.alloc(0) };
+  }
+}
 
 /** A nonce is printable ASCII without comma. */
 export const freshNonce = (): string => randomBytes(18).toString('base64');
@@ -38,8 +56,18 @@ export const parseScramName = (text: string): string | undefined =>
 /** As fromBase64, but not empty: neither a salt nor a signature is. */
 export const strictBase64 = (text: string): Buffer | undefined => (text === '' ? undefined : fromBase64(text));
 
-export function scramClient(hash: ScramHash, credentials: Credentials, nonce = freshNonce): SaslClient {
-  const mechanism = scramName[hash];
+export interface ScramClientOptions {
+  nonce?: (() => string) | undefined;
+  binding?: Binding | undefined;
+}
+
+export function scramClient(
+  hash: ScramHash,
+  credentials: Credentials,
+  { nonce = freshNonce, binding = { kind: 'none' } }: ScramClientOptions = {},
+): SaslClient {
+  const mechanism = binding.kind === 'bound' ? (`${scramName[hash]}-PLUS` as const) : scramName[hash];
+  const gs2 = gs2Of(binding);
   const user = saslPrep(refuseControls(credentials.user, 'user name'));
   const password = refuseControls(passwordFrom(credentials, mechanism), 'password');
   const ours = nonce();
@@ -50,7 +78,8 @@ export function scramClient(hash: ScramHash, credentials: Credentials, nonce = f
   const answerFirst = (text: string): Buffer => {
     const { combined, salt, iterations } = parseServerFirst(mechanism, text, ours);
     const keys = scramKeys(hash, password, salt, iterations);
-    const withoutProof = `c=${Buffer.from(gs2Header).toString('base64')},r=${combined}`;
+    const bound = Buffer.concat([Buffer.from(gs2.header), gs2.data]).toString('base64');
+    const withoutProof = `c=${bound},r=${combined}`;
     const authMessage = `${firstBare},${text},${withoutProof}`;
     const proof = xor(keys.client, hmac(hash, keys.stored, authMessage));
     expectedSignature = hmac(hash, keys.server, authMessage);
@@ -62,7 +91,7 @@ export function scramClient(hash: ScramHash, credentials: Credentials, nonce = f
     if (refusal !== undefined) {
       throw new EhloError('auth-rejected', `${mechanism}: the server refused the login (${refusal.slice(0, 100)})`, {
         stage: 'auth',
-        hint: 'check the user name and the password',
+        hint: refusals[refusal] ?? 'check the user name and the password',
       });
     }
     const signature = strictBase64(/^v=([^,]+)/.exec(text)?.[1] ?? '');
@@ -80,7 +109,7 @@ export function scramClient(hash: ScramHash, credentials: Credentials, nonce = f
 
   return {
     mechanism,
-    initial: Buffer.from(gs2Header + firstBare),
+    initial: Buffer.from(gs2.header + firstBare),
     next(challenge) {
       checkSize(mechanism, challenge);
       const text = utf8(challenge);
@@ -109,6 +138,17 @@ export function scramClient(hash: ScramHash, credentials: Credentials, nonce = f
     },
   };
 }
+
+/** What to do about an e= of the server (RFC 5802 7, server-error-value) that is not about the password. */
+const refusals: Record<string, string> = {
+  'channel-bindings-dont-match':
+    'the server sees another TLS connection than this one: something in between ends TLS, or means harm',
+  'server-does-support-channel-binding':
+    'somebody between the server and here took the -PLUS mechanisms out of its offer, or the server does not list them',
+  'channel-binding-not-supported': 'leave the -PLUS mechanism out: --auth SCRAM-SHA-256',
+  'unsupported-channel-binding-type':
+    'the server binds to TLS in another way than we do; leave it out: --auth SCRAM-SHA-256',
+};
 
 /** `r=<our nonce and more>,s=<salt>,i=<count>`, perhaps with extensions behind it (RFC 5802 7, server-first-message). */
 function parseServerFirst(mechanism: string, text: string, ours: string) {

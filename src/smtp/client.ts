@@ -31,6 +31,8 @@ export interface Step {
 export interface SmtpClientOptions {
   deadlines: ClientDeadlines;
   protocol: 'smtp' | 'lmtp';
+  /** True: what is tolerated otherwise, as a quirk, is an error. */
+  strict?: boolean;
   onStep?: ((step: Step) => void) | undefined;
 }
 
@@ -48,6 +50,7 @@ export class SmtpClient {
   extensions: Extensions = new Map();
   lastReply: Reply | undefined;
   readonly #onStep: ((step: Step) => void) | undefined;
+  readonly #strict: boolean;
   readonly #scrubber: Scrubber;
   #sentAt = 0;
   #offers: readonly string[] = [];
@@ -61,6 +64,7 @@ export class SmtpClient {
     this.protocol = options.protocol;
     this.deadlines = options.deadlines;
     this.#onStep = options.onStep;
+    this.#strict = options.strict ?? false;
     this.#scrubber = wire.transcript?.scrubber ?? new Scrubber();
     this.#sentAt = wire.clock.now();
   }
@@ -245,7 +249,10 @@ export class SmtpClient {
         this.wire.transcript?.add('in', this.wire.stage, text, facts);
         const answer = parser.push(line);
         if (!answer) continue;
-        for (const quirk of parser.quirks) this.wire.info(`quirk: ${quirkText[quirk]}`);
+        for (const quirk of parser.quirks) {
+          if (this.#strict) throw new EhloError('reply-malformed', quirkText[quirk], { side: 'remote' });
+          this.wire.info(`quirk: ${quirkText[quirk]}`);
+        }
         this.#asReceived = answer.lines;
         this.lastReply = {
           code: answer.code,

@@ -5,7 +5,7 @@ import type { ByteSource } from '../base/bytes.ts';
 import { EhloError } from '../base/errors.ts';
 import { printMail, printRcpt } from './command.ts';
 import { type Extensions, sizeLimit } from './extensions.ts';
-import type { EsmtpParam } from './params.ts';
+import { type EsmtpParam, extensionOf } from './params.ts';
 
 export interface Recipient {
   address: string;
@@ -33,6 +33,15 @@ export interface OutgoingMessage {
   eightBit: boolean;
   /** UTF-8 in header fields (RFC 6532). */
   utf8Headers: boolean;
+  /** Malformed on purpose: goes out after DATA as it is, neither stuffed nor checked. */
+  verbatim?: true;
+}
+
+export interface EnvelopeOptions {
+  /** Ask for a verdict on each recipient after the data. */
+  prdr?: boolean;
+  /** Say also what the server does not offer. */
+  force?: boolean;
 }
 
 export interface EnvelopeCommands {
@@ -41,16 +50,28 @@ export interface EnvelopeCommands {
   rcpt: string[];
   /** What the server cannot do and was left out; to be shown. */
   notes: string[];
+  /** MAIL asks for it. */
+  prdr: boolean;
 }
 
-/** Throws 'message-too-large', 'needs-8bitmime', 'needs-smtputf8' before a byte of the transaction goes out. */
+/**
+ * Throws 'message-too-large', 'needs-8bitmime', 'needs-smtputf8', 'missing-extension' before a byte of the transaction goes
+ * out.
+ */
 export function envelopeCommands(
   envelope: Envelope,
   message: OutgoingMessage | null,
   extensions: Extensions,
+  { prdr: wantsPrdr = false, force = false }: EnvelopeOptions = {},
 ): EnvelopeCommands {
   const notes: string[] = [];
-  const utf8 = extensions.has('SMTPUTF8');
+  const offers = (extension: string): boolean => force || extensions.has(extension);
+  const given = [...(envelope.params ?? []), ...envelope.to.flatMap((one) => one.params ?? [])];
+  for (const { keyword } of given) {
+    const extension = extensionOf(keyword);
+    if (extension !== undefined && !offers(extension)) throw missingFor(keyword, extension);
+  }
+  const utf8 = offers('SMTPUTF8');
   const addresses = [envelope.from, ...envelope.to.map((one) => one.address)];
   const needsUtf8 = (message?.utf8Headers ?? false) || addresses.some((address) => !isAscii(address));
   const mailbox = (address: string) => (utf8 ? parseMailbox(address) : asciiMailbox(address));
@@ -73,7 +94,7 @@ export function envelopeCommands(
     mail.push({ keyword: 'SIZE', value: String(size) });
   }
   if (message?.eightBit) {
-    if (!extensions.has('8BITMIME')) {
+    if (!offers('8BITMIME')) {
       throw new EhloError(
         'needs-8bitmime',
         'the message holds 8-bit characters and the server does not offer 8BITMIME',
@@ -86,24 +107,39 @@ export function envelopeCommands(
     mail.push({ keyword: 'BODY', value: '8BITMIME' });
   }
   if (needsUtf8 && utf8) mail.push({ keyword: 'SMTPUTF8' });
-  const dsn = extensions.has('DSN');
+  const dsn = offers('DSN');
   if (wantsDsn(envelope) && !dsn) notes.push('the server does not offer DSN: no delivery notification was asked for');
   if (dsn && envelope.ret) mail.push({ keyword: 'RET', value: envelope.ret });
   if (dsn && envelope.envid) mail.push({ keyword: 'ENVID', value: encodeXtext(envelope.envid) });
-  mail.push(...(envelope.params ?? []));
+  const prdr = wantsPrdr && offers('PRDR');
+  if (wantsPrdr && !prdr) notes.push('the server does not offer PRDR: there is one verdict for all recipients');
+  if (prdr) mail.push({ keyword: 'PRDR' });
 
   return {
-    mail: line(printMail(envelope.from === '' ? null : mailbox(envelope.from), mail)),
+    mail: line(printMail(envelope.from === '' ? null : mailbox(envelope.from), withGiven(mail, envelope.params))),
     rcpt: envelope.to.map((one) => {
       const params: EsmtpParam[] = [];
       if (dsn && one.notify) params.push({ keyword: 'NOTIFY', value: one.notify.join(',') });
       if (dsn && one.orcpt) params.push({ keyword: 'ORCPT', value: orcptValue(one.orcpt) });
-      params.push(...(one.params ?? []));
-      return line(printRcpt(mailbox(one.address), params));
+      return line(printRcpt(mailbox(one.address), withGiven(params, one.params)));
     }),
     notes,
+    prdr,
   };
 }
+
+/** What the user says of a parameter counts, not what we would. */
+const withGiven = (ours: readonly EsmtpParam[], given: readonly EsmtpParam[] = []): EsmtpParam[] => [
+  ...ours.filter(({ keyword }) => !given.some((one) => one.keyword === keyword)),
+  ...given,
+];
+
+const missingFor = (keyword: string, extension: string): EhloError =>
+  new EhloError('missing-extension', `the server does not offer ${extension}, which the parameter ${keyword} needs`, {
+    stage: 'mail',
+    side: 'remote',
+    hint: 'nothing was sent; --force sends the parameter all the same',
+  });
 
 /** The client adds the line end itself, to a whole group at once. */
 const line = (command: string): string => command.slice(0, -2);

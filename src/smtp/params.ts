@@ -73,6 +73,26 @@ export const paramTable: Record<string, ParamRow> = {
   ORCPT: { on: 'rcpt', extension: 'DSN', valid: isOrcpt, form: 'ORCPT=type;xtext' },
 };
 
+/** Parameters that a client may be asked to send and that our server does not take; the extension that each belongs to. */
+const otherParams: Record<string, string> = {
+  // RFC 8689, RFC 2852, RFC 6710, RFC 4865, RFC 7293, draft-hall-prdr
+  REQUIRETLS: 'REQUIRETLS',
+  BY: 'DELIVERBY',
+  'MT-PRIORITY': 'MT-PRIORITY',
+  HOLDFOR: 'FUTURERELEASE',
+  HOLDUNTIL: 'FUTURERELEASE',
+  RRVS: 'RRVS',
+  PRDR: 'PRDR',
+};
+
+/** Undefined: nobody can tell whether a server knows it. */
+export const extensionOf = (keyword: string): string | undefined =>
+  Object.hasOwn(paramTable, keyword)
+    ? paramTable[keyword]?.extension
+    : Object.hasOwn(otherParams, keyword)
+      ? otherParams[keyword]
+      : undefined;
+
 /** What is wrong with parameters, for a 501 ('syntax') or a 555 ('unknown'; RFC 5321 4.1.1.11). */
 export type ParamProblem = { kind: 'syntax' | 'unknown'; text: string };
 

@@ -3,27 +3,33 @@
 import type { ClientDeadlines } from '../base/limits.ts';
 import type { Reply } from './reply.ts';
 
-/** In the order of a session. `command` is a raw command of the user's, `body` the message itself, `dot` its end. */
+/**
+ * In the order of a session. `command` is a raw command of the user's, `bdat` a chunk that is not the last, `body` the
+ * message itself, `dot` its end, `prdr` the replies to it for each recipient.
+ */
 export const stages = [
   'connect',
   'banner',
   'ehlo',
   'starttls',
+  'xclient',
   'auth',
+  'command',
   'mail',
   'rcpt',
   'data',
+  'bdat',
   'body',
   'dot',
+  'prdr',
   'rset',
-  'command',
   'quit',
 ] as const;
 export type Stage = (typeof stages)[number];
 
 interface Phase {
-  /** Success codes. */
-  yes: readonly number[];
+  /** Success codes; 'any' of 2xx and 3xx. */
+  yes: readonly number[] | 'any';
   /** "Go on" codes. */
   more?: readonly number[];
   deadline: keyof ClientDeadlines;
@@ -36,14 +42,20 @@ export const phases = {
   banner: { yes: [220], deadline: 'greeting', doing: 'waiting for the greeting' },
   ehlo: { yes: [250], deadline: 'reply', doing: 'saying EHLO' },
   starttls: { yes: [220], deadline: 'reply', doing: 'asking for TLS' },
+  // Postfix XCLIENT_README: 220, and the session begins anew.
+  xclient: { yes: [220, 250], deadline: 'reply', doing: 'telling the address of the client (XCLIENT)' },
   auth: { yes: [235], more: [334], deadline: 'reply', doing: 'logging in' },
   mail: { yes: [250], deadline: 'reply', doing: 'naming the sender' },
   rcpt: { yes: [250, 251, 252], deadline: 'reply', doing: 'naming a recipient' },
   data: { yes: [], more: [354], deadline: 'reply', doing: 'asking to send the message' },
+  bdat: { yes: [250], deadline: 'dataVerdict', doing: 'sending a chunk of the message' },
   body: { yes: [], deadline: 'writeStall', doing: 'sending the message' },
   dot: { yes: [250], deadline: 'dataVerdict', doing: 'waiting for the verdict after the end of data' },
+  // draft-hall-prdr: 353, a reply for each recipient, and one for the message.
+  prdr: { yes: [250], more: [353], deadline: 'dataVerdict', doing: 'waiting for the verdict on each recipient' },
   rset: { yes: [250], deadline: 'reply', doing: 'resetting' },
-  command: { yes: [211, 214, 220, 221, 250, 251, 252], deadline: 'reply', doing: 'running a command' },
+  // Whatever a user's own command is, its reply is of its phase.
+  command: { yes: 'any', deadline: 'reply', doing: 'running a command' },
   // Some servers answer 250 to QUIT; nothing depends on it any more.
   quit: { yes: [221, 250], deadline: 'quit', doing: 'saying QUIT' },
 } as const satisfies Partial<Record<Stage, Phase>>;
@@ -55,7 +67,7 @@ export type Verdict = 'yes' | 'more' | 'later' | 'no' | 'wrong-phase';
 /** What a reply means at a stage. 4xx and 5xx are possible everywhere (RFC 5321 4.2.1). */
 export function verdictOf(stage: ReplyStage, value: Reply): Verdict {
   const phase: Phase = phases[stage];
-  if (phase.yes.includes(value.code)) return 'yes';
+  if (phase.yes === 'any' ? value.code < 400 : phase.yes.includes(value.code)) return 'yes';
   if (phase.more?.includes(value.code)) return 'more';
   if (value.code >= 500) return 'no';
   if (value.code >= 400) return 'later';

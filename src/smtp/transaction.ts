@@ -2,13 +2,13 @@
 // the body, the verdict; told per recipient. It does not throw for what the peer does: a transaction always has an outcome,
 // and once the end of data went out and no verdict was read, that outcome is "unknown".
 import { asEhloError, EhloError } from '../base/errors.ts';
-import { writeHighWater } from '../base/limits.ts';
-import { DotWriter } from '../wire/dot.ts';
 import { turn } from '../wire/turn.ts';
 import type { SmtpClient } from './client.ts';
 import { type Envelope, envelopeCommands, type OutgoingMessage } from './envelope.ts';
 import { type ReplyStage, verdictOf } from './phases.ts';
-import { type Reply, replyFacts, replyLine } from './reply.ts';
+import type { Reply } from './reply.ts';
+import { sendBody } from './send-body.ts';
+import { sendChunks } from './send-chunks.ts';
 
 export type RecipientStatus = 'accepted' | 'rejected' | 'deferred' | 'unknown';
 
@@ -37,7 +37,17 @@ export interface TransactionOptions {
   pipelining: boolean;
   /** A probe: ends after this stage, takes everything back, and `accepted` means "would go on". No message is needed. */
   until?: 'mail' | 'rcpt' | 'data';
+  /** After a probe: without RSET. */
+  leave?: 'reset' | 'as-is';
+  /** BDAT where the server offers it, never (the default), or in chunks of so many octets. */
+  bdat?: 'auto' | 'off' | number;
+  prdr?: boolean;
+  /** What the server does not offer is said all the same. */
+  force?: boolean;
 }
+
+/** Octets of a chunk where nobody says: large enough for few round trips, small enough to hold. */
+const defaultChunk = 1024 * 1024;
 
 /** `message` may be null for a probe only. */
 export async function transaction(
@@ -58,6 +68,7 @@ class Transaction {
   readonly #decided = new Map<number, RecipientOutcome>();
   #final: Reply | null = null;
   #dotSent = false;
+  #prdr = false;
   #usable = true;
   #notes: string[] = [];
 
@@ -94,13 +105,15 @@ class Transaction {
 
   async #converse(): Promise<void> {
     const client = this.#client;
-    const commands = envelopeCommands(this.#envelope, this.#message, client.extensions);
+    const { until, prdr = false, force = false } = this.#options;
+    const commands = envelopeCommands(this.#envelope, this.#message, client.extensions, { prdr, force });
     this.#notes = commands.notes;
-    const { until } = this.#options;
+    this.#prdr = commands.prdr;
+    const chunkBytes = this.#chunkBytes();
     // A probe shows each step with its own time. DATA cannot be taken back once it is on its way, so whoever may abort
     // waits for the recipients first.
     const grouped = !until && this.#options.pipelining && client.extensions.has('PIPELINING');
-    const groupsData = grouped && this.#options.onReject === 'continue';
+    const groupsData = grouped && this.#options.onReject === 'continue' && chunkBytes === null;
     if (grouped) await client.say('mail', [commands.mail, ...commands.rcpt, ...(groupsData ? ['DATA'] : [])]);
     const ask = (stage: ReplyStage, line: string) => (grouped ? client.hear(stage, line) : client.ask(stage, line));
 
@@ -108,7 +121,7 @@ class Transaction {
     const mailTaken = verdictOf('mail', mail) === 'yes';
     if (!mailTaken || until === 'mail') this.#decideAll('mail', mail);
     if (this.#isGoodbye(mail)) return;
-    if (until === 'mail') return this.#reset();
+    if (until === 'mail') return this.#takeBack();
     for (const [index, line] of commands.rcpt.entries()) {
       if (!mailTaken && !grouped) break;
       const answer = await ask('rcpt', line);
@@ -117,7 +130,11 @@ class Transaction {
     }
     const open = this.#open();
     const aborting = this.#options.onReject === 'abort' && this.#decided.size > 0;
-    if ((open.length === 0 || aborting) && !groupsData) return this.#reset();
+    if ((open.length === 0 || aborting) && !groupsData) return until ? this.#takeBack() : this.#reset();
+    if (chunkBytes !== null && until === undefined && this.#message) {
+      if (await this.#chunks(this.#message, chunkBytes)) await this.#verdicts();
+      return;
+    }
     const go = groupsData ? await client.hear('data', 'DATA') : await client.ask('data', 'DATA');
     if (verdictOf('data', go) !== 'more') {
       this.#decideAll('data', go);
@@ -137,58 +154,30 @@ class Transaction {
   }
 
   /** Sends the message and its end. False where the server cut in with a refusal. */
-  async #body({ source }: OutgoingMessage): Promise<boolean> {
-    const { wire } = this.#client;
-    const stall = this.#client.deadlines.writeStall;
-    const writer = new DotWriter();
-    wire.stage = 'body';
-    const refused = async () => {
-      // A refusal may come at any time; a success before the end may not.
-      const answer = await this.#client.hear('dot', null);
-      if (verdictOf('dot', answer) === 'yes') {
-        throw wire.error(
-          'reply-out-of-turn',
-          `${wire.peer} answered before the end of the message: ${replyLine(answer)}`,
-          {
-            reply: replyFacts(answer),
-          },
-        );
-      }
-      this.#decideAll('dot', answer);
-      this.#hangUp();
-      return false;
-    };
-    const lost = () => wire.ended && wire.buffered === 0;
-    let sent = 0;
-    // A small message goes out with its end in one write. A large one waits until it is out: as long as the end of data has
-    // not left, nobody can have taken the message.
-    const last = source.bytes !== undefined && source.bytes.length <= writeHighWater;
-    for await (const chunk of source.chunks()) {
-      sent += chunk.length;
-      const parts = writer.write(chunk);
-      if (last) parts.push(writer.end());
-      if (wire.buffered > 0) return refused();
-      if (lost()) throw wire.lost();
-      if (last) this.#dotGoesOut(sent);
-      wire.write(parts.length === 1 && parts[0] ? parts[0] : Buffer.concat(parts));
-      if (wire.congested && (await wire.flush(wire.clock.now() + stall)) === 'input' && !last) return refused();
-    }
-    if (!this.#dotSent) {
-      if ((await wire.flush(wire.clock.now() + stall)) === 'input') return refused();
-      if (lost()) throw wire.lost();
-      this.#dotGoesOut(sent);
-      wire.write(writer.end());
-    }
-    if ((await wire.flush(wire.clock.now() + stall)) === 'input') {
-      // Over TLS the verdict may overtake the news that its message went out; both come within one turn.
-      await turn();
-      if (wire.unsent > 0) return refused();
-    }
-    this.#client.markSent('dot');
-    return true;
+  async #body(message: OutgoingMessage): Promise<boolean> {
+    const client = this.#client;
+    const answer = await sendBody(client, message.source, message.verbatim ? 'verbatim' : 'stuffed', (bytes) =>
+      this.#endGoesOut(bytes),
+    );
+    if (!answer) return true;
+    this.#decideAll('dot', answer);
+    this.#hangUp();
+    return false;
   }
 
-  #dotGoesOut(bytes: number): void {
+  /** As #body(), by BDAT. */
+  async #chunks({ source }: OutgoingMessage, chunkBytes: number): Promise<boolean> {
+    const refusal = await sendChunks(this.#client, source, chunkBytes, (bytes) => this.#endGoesOut(bytes));
+    if (!refusal) return true;
+    const { answer, midway } = refusal;
+    this.#decideAll('bdat', answer);
+    if (midway) this.#hangUp();
+    // RFC 3030 2: what came so far is void, but the transaction still stands.
+    else if (!this.#isGoodbye(answer)) await this.#reset();
+    return false;
+  }
+
+  #endGoesOut(bytes: number): void {
     this.#dotSent = true;
     this.#client.wire.transcript?.add('info', 'body', `${bytes} bytes of message, then the end of data`, {
       tls: this.#client.wire.tls !== undefined,
@@ -197,12 +186,15 @@ class Transaction {
 
   async #verdicts(): Promise<void> {
     const open = this.#open();
-    // LMTP answers once for each recipient that was accepted (RFC 2033 4.2).
-    const answers = this.#client.protocol === 'lmtp' ? open.map((index) => [index]) : [open];
-    for (const indexes of answers) {
-      const answer = await this.#client.hear('dot', '.');
-      this.#final = answer;
-      for (const index of indexes) this.#decide(index, 'dot', answer);
+    if (this.#prdr) await this.#prdrVerdicts(open);
+    else {
+      // LMTP answers once for each recipient that was accepted (RFC 2033 4.2).
+      const answers = this.#client.protocol === 'lmtp' ? open.map((index) => [index]) : [open];
+      for (const indexes of answers) {
+        const answer = await this.#client.hear('dot', '.');
+        this.#final = answer;
+        for (const index of indexes) this.#decide(index, 'dot', answer);
+      }
     }
     await turn();
     if (this.#client.wire.buffered === 0) return;
@@ -217,6 +209,25 @@ class Transaction {
     }
   }
 
+  /** 353, a reply for each recipient, and the last word on the message; or that word alone (draft-hall-prdr). */
+  async #prdrVerdicts(open: readonly number[]): Promise<void> {
+    const first = await this.#client.hear('prdr', '.');
+    const each: [number, Reply][] = [];
+    if (verdictOf('prdr', first) === 'more') {
+      for (const index of open) {
+        const answer = await this.#client.hear('dot', '.');
+        // A yes holds only once the message as a whole was accepted.
+        if (verdictOf('dot', answer) === 'yes') each.push([index, answer]);
+        else this.#decide(index, 'dot', answer);
+      }
+    }
+    const last =
+      each.length + this.#decided.size > 0 && first.code === 353 ? await this.#client.hear('dot', '.') : first;
+    this.#final = last;
+    if (verdictOf('dot', last) === 'yes') for (const [index, answer] of each) this.#decide(index, 'dot', answer);
+    this.#decideAll('dot', last);
+  }
+
   async #endEmpty(): Promise<void> {
     this.#client.wire.write('.\r\n');
     this.#client.wire.transcript?.add('out', 'dot', '.');
@@ -224,6 +235,30 @@ class Transaction {
     if (this.#client.protocol === 'lmtp') return;
     const answer = await this.#client.hear('dot', '.');
     if (verdictOf('dot', answer) === 'yes') this.#notes.push('the server took a message without any recipient');
+  }
+
+  /** Octets a chunk; null: DATA. Throws 'missing-extension' where BDAT was asked for and is not there. */
+  #chunkBytes(): number | null {
+    const { bdat } = this.#options;
+    const offered = this.#client.extensions.has('CHUNKING');
+    if (bdat === undefined || bdat === 'off' || (bdat === 'auto' && !offered) || this.#message?.verbatim) return null;
+    if (bdat === 'auto') return defaultChunk;
+    if (!offered && !this.#options.force) {
+      throw new EhloError(
+        'missing-extension',
+        `${this.#client.wire.peer} does not offer CHUNKING, and --bdat asks for it`,
+        {
+          stage: 'mail',
+          hint: 'nothing was sent; --bdat auto uses DATA where there is no BDAT, --force tries it all the same',
+        },
+      );
+    }
+    return bdat;
+  }
+
+  /** The end of a probe. */
+  async #takeBack(): Promise<void> {
+    if (this.#options.leave !== 'as-is') await this.#reset();
   }
 
   async #reset(): Promise<void> {
@@ -260,7 +295,7 @@ class Transaction {
 
   /** What a thrown error means for the message; the connection is of no use any more. */
   #broken(error: EhloError): EhloError {
-    const early = error.kind === 'input' && error.stage === 'mail';
+    const early = (error.kind === 'input' || error.kind === 'policy') && error.stage === 'mail';
     this.#usable = early;
     // Without its dot the message is not one; nothing that is still queued may complete it.
     if (!early) this.#client.wire.destroy();

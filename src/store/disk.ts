@@ -17,6 +17,8 @@ export interface Disk {
   readdir(path: string): Promise<string[]>;
   readFile(path: string): Promise<Buffer>;
   stat(path: string): Promise<{ size: number; mtime: Date; isDirectory: boolean }>;
+  /** Of the name itself: a symbolic link is not followed. */
+  lstat(path: string): Promise<fs.Stats>;
   /** Up to `length` bytes from the current position; empty at the end. */
   read(fd: number, length: number): Promise<Buffer>;
 }
@@ -86,6 +88,7 @@ export const systemDisk: Disk = {
     const facts = await call<fs.Stats>('look at', path, (done) => fs.stat(path, done));
     return { size: facts.size, mtime: facts.mtime, isDirectory: facts.isDirectory() };
   },
+  lstat: (path) => call<fs.Stats>('look at', path, (done) => fs.lstat(path, done)),
   async read(fd, length) {
     const bytes = Buffer.allocUnsafeSlow(length);
     const count = await call<number>('read', 'the message', (done) =>

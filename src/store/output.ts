@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import type { FetchOutput, MessageOutput } from '../app/fetch-output.ts';
 import type { Clock } from '../base/clock.ts';
 import { EhloError } from '../base/errors.ts';
+import { makeDirectory } from './directory.ts';
 import { DirectorySync, type Disk, systemCode, systemDisk } from './disk.ts';
 import { UniqueNames } from './maildir-names.ts';
 import { NewFile } from './new-file.ts';
@@ -12,11 +13,13 @@ import { NewFile } from './new-file.ts';
 /** Files of one name beside each other: `-2` to this. */
 const sameName = 1000;
 
+const anotherOutput = 'give another -o';
+
 const temporaryIn = (directory: string): string => join(directory, `.ehlo-${randomBytes(9).toString('hex')}.tmp`);
 
 /** A folder of NNN-<hash>.eml: the message's number, and the first digits of the SHA-256 of its UIDL (of the content, without one). */
 export async function openFolder(directory: string, disk: Disk = systemDisk): Promise<FetchOutput> {
-  await makeDirectory(disk, directory);
+  await makeDirectory(disk, directory, anotherOutput);
   const sync = new DirectorySync(disk);
   return {
     durable: true,
@@ -95,8 +98,8 @@ export interface MaildirOutputOptions {
 /** One Maildir (https://cr.yp.to/proto/maildir.html): into tmp, synced, renamed into new, the directory synced. */
 export async function openMaildirOutput(directory: string, options: MaildirOutputOptions): Promise<FetchOutput> {
   const disk = options.disk ?? systemDisk;
-  await makeDirectory(disk, directory);
-  for (const part of ['tmp', 'new', 'cur']) await makeDirectory(disk, join(directory, part));
+  await makeDirectory(disk, directory, anotherOutput);
+  for (const part of ['tmp', 'new', 'cur']) await makeDirectory(disk, join(directory, part), anotherOutput);
   const names = new UniqueNames(options.hostname, options.pid);
   const sync = new DirectorySync(disk);
   const target = join(directory, 'new');
@@ -182,25 +185,6 @@ async function settled(sync: DirectorySync, directories: string[]): Promise<true
     await sync.close();
   }
 }
-
-/** With its parents, each 0700: mail is private. */
-async function makeDirectory(disk: Disk, path: string): Promise<void> {
-  try {
-    if (await disk.mkdir(path, 0o700)) return;
-  } catch (failure) {
-    if (systemCode(failure) !== 'ENOENT' || dirname(path) === path) throw cannotCreate(path, failure);
-    await makeDirectory(disk, dirname(path));
-    return makeDirectory(disk, path);
-  }
-  if (!(await disk.stat(path)).isDirectory) {
-    throw new EhloError('cannot-create', `${path} is a file; a folder is needed there`, { hint: 'give another -o' });
-  }
-}
-
-const cannotCreate = (path: string, cause: unknown): EhloError =>
-  new EhloError('cannot-create', `the folder ${path} cannot be made: ${cause instanceof Error ? cause.message : ''}`, {
-    cause,
-  });
 
 async function exists(disk: Disk, path: string): Promise<boolean> {
   try {

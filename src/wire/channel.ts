@@ -9,9 +9,16 @@ export interface ChannelSink {
   end(cause?: Error): void;
 }
 
+export interface ChannelEnds {
+  source: { address: string; port: number };
+  destination: { address: string; port: number };
+}
+
 export interface Channel {
   /** For messages: `127.0.0.1:25`, `/run/lmtp`, `memory`. */
   readonly peer: string;
+  /** Of a TCP connection without a proxy: ours and theirs. */
+  readonly ends?: ChannelEnds;
   /** The one listener; a second call replaces the first (used by a TLS upgrade). */
   attach(sink: ChannelSink): void;
   /** Queues bytes; `done` runs once they were handed on (for a socket: to the kernel) or can no longer be. */
@@ -52,6 +59,13 @@ export interface TlsServerOptions {
 
 export type TlsOptions = TlsClientOptions | TlsServerOptions;
 
+/** Bytes that both ends of one TLS connection know, and nobody in between (RFC 5056). */
+export interface ChannelBinding {
+  /** RFC 9266, only for TLS 1.3; RFC 5929 4, by the server's certificate. */
+  type: 'tls-exporter' | 'tls-server-end-point';
+  bytes: Buffer;
+}
+
 /** What is known of an established TLS layer. */
 export interface TlsFacts {
   /** `TLSv1.3` ... */
@@ -71,6 +85,10 @@ export interface TlsFacts {
   altNames: string[];
   /** SHA-256 of the leaf, lower-case hex without colons. */
   fingerprint: string | null;
-  /** RFC 9266 tls-exporter (TLS 1.3) channel binding for SCRAM-PLUS, where the driver can give it. */
-  channelBinding?: () => Buffer;
+  /** The certificates that were shown, as PEM, the leaf first. */
+  chain?: readonly string[];
+  /** What the key of the leaf is: `RSA 2048 bit`, `EC prime256v1`, `ED25519`. */
+  key?: string | null;
+  /** For SCRAM-PLUS, the preferred first; empty where this layer has none. Absent where the driver cannot tell. */
+  channelBindings?: () => readonly ChannelBinding[];
 }

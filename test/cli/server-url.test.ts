@@ -4,7 +4,7 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import type { ServerUrl } from '../../src/app/connection.ts';
 import { EhloError } from '../../src/base/errors.ts';
-import { impliesTls, parseServerUrl, printServerUrl } from '../../src/cli/server-url.ts';
+import { impliesTls, parseServerUrl, printServerUrl, serverOfService } from '../../src/cli/server-url.ts';
 
 const accepted: { text: string; url: Omit<ServerUrl, 'password'>; password?: string; tls?: true }[] = [
   { text: 'localhost', url: { scheme: 'smtp', host: 'localhost' } },
@@ -125,5 +125,39 @@ describe('--server', () => {
       }),
       { numRuns: 1000 },
     );
+  });
+});
+
+describe('well-known services', () => {
+  const serverOf = (text: string, scheme: 'smtp' | 'pop3' = 'smtp') =>
+    serverOfService(parseServerUrl(text, scheme), text);
+  const services: { text: string; url: ServerUrl }[] = [
+    { text: 'gmail', url: { scheme: 'smtps', host: 'smtp.gmail.com', port: 465, service: 'gmail' } },
+    { text: 'Gmail', url: { scheme: 'smtps', host: 'smtp.gmail.com', port: 465, service: 'gmail' } },
+    { text: 'outlook365', url: { scheme: 'smtp', host: 'smtp.office365.com', port: 587, service: 'outlook365' } },
+    { text: 'loopia', url: { scheme: 'smtps', host: 'mailcluster.loopia.se', port: 465, service: 'loopia' } },
+  ];
+  for (const { text, url } of services) {
+    test(`${text} is ${printServerUrl(url)}`, async () => assert.deepEqual(await serverOf(text), url));
+  }
+
+  // Maildev's row names no host; "constructor" is in every table's prototype.
+  const hosts = [
+    'localhost',
+    'mailhost',
+    'gmail:25',
+    'gmail.com',
+    'smtp://gmail',
+    '[::1]',
+    'maildev',
+    'constructor',
+    '__proto__',
+  ];
+  for (const text of hosts) {
+    test(`${text} is a host`, async () => assert.deepEqual(await serverOf(text), parseServerUrl(text, 'smtp')));
+  }
+
+  test('where a bare host is a POP3 server, it is no service', async () => {
+    assert.deepEqual(await serverOf('gmail', 'pop3'), { scheme: 'pop3', host: 'gmail' });
   });
 });

@@ -4,34 +4,7 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { startServe } from './serve.ts';
 import { freshPath, runPython } from './support.ts';
-
-/** One system call: where in the trace it began and where it had returned. */
-interface Call {
-  name: string;
-  text: string;
-  began: number;
-  ended: number;
-}
-
-/** Calls of several threads overlap: strace then prints a call in two halves. */
-function parseTrace(trace: string): Call[] {
-  const calls: Call[] = [];
-  const open = new Map<string, Call>();
-  for (const [at, line] of trace.split('\n').entries()) {
-    const [, pid = '', resumed, name = '', rest = ''] = /^(\d+) +(<\.\.\. )?(\w+)(.*)$/.exec(line) ?? [];
-    if (resumed) {
-      const call = open.get(pid);
-      if (call?.name === name) Object.assign(call, { ended: at, text: call.text + rest });
-      open.delete(pid);
-    } else if (name !== '') {
-      const unfinished = rest.endsWith('<unfinished ...>');
-      const call = { name, text: rest, began: at, ended: unfinished ? Number.POSITIVE_INFINITY : at };
-      if (unfinished) open.set(pid, call);
-      calls.push(call);
-    }
-  }
-  return calls;
-}
+import { parseTrace } from './trace.ts';
 
 test('maildir: write < fsync(file) < rename < fsync(directory) < 250', async () => {
   const trace = freshPath('trace');

@@ -15,7 +15,7 @@ import {
   serverMechanisms,
 } from '../../src/sasl/mechanisms.ts';
 import { oauthBearerMessage } from '../../src/sasl/oauthbearer.ts';
-import type { Accounts, Credentials, SaslClient, SaslServer, SaslStep } from '../../src/sasl/sasl.ts';
+import type { Accounts, ChannelBinding, Credentials, SaslClient, SaslServer, SaslStep } from '../../src/sasl/sasl.ts';
 import { scramClient } from '../../src/sasl/scram.ts';
 import { scramServer } from '../../src/sasl/scram-server.ts';
 
@@ -25,6 +25,9 @@ const only = (user: string, password: string): Accounts => ({
   passwordOf: (name) => (name === user ? new Secret(password) : undefined),
 });
 const anyone: Accounts = { passwordOf: () => 'any' };
+
+/** For the -PLUS forms; what they do with them is in channel-binding.test.ts. */
+const bindings: ChannelBinding[] = [{ type: 'tls-exporter', bytes: Buffer.alloc(32, 7) }];
 
 const fails = (code: string) => (thrown: unknown) => {
   assert.ok(thrown instanceof EhloError, String(thrown));
@@ -102,7 +105,7 @@ describe('vectors', () => {
     const clientFinal = `c=biws,r=${nonce}${serverPart},p=${proof}`;
 
     test(`${name}, the client`, () => {
-      const client = scramClient(hash, withPassword('user', 'pencil'), () => nonce);
+      const client = scramClient(hash, withPassword('user', 'pencil'), { nonce: () => nonce });
       assert.equal(client.initial?.toString(), `n,,n=user,r=${nonce}`);
       assert.equal(client.next(Buffer.from(serverFirst)).toString(), clientFinal);
       assert.equal(client.next(Buffer.from(`v=${signature}`)).length, 0);
@@ -194,7 +197,7 @@ describe('our client and our server', () => {
 describe('a hostile server', () => {
   const nonce = 'fyko+d2lbbFgONRv9qkxdawL';
   const first = (text: string) => () =>
-    scramClient('sha256', withPassword('user', 'pencil'), () => nonce).next(Buffer.from(text, 'latin1'));
+    scramClient('sha256', withPassword('user', 'pencil'), { nonce: () => nonce }).next(Buffer.from(text, 'latin1'));
   const salt = 'W22ZaJ0SNY7soEsUEjb6gQ==';
   const scramCases: [name: string, challenge: string, code: string][] = [
     ['a nonce that is not ours', `r=other,s=${salt},i=4096`, 'peer-lied'],
@@ -218,7 +221,7 @@ describe('a hostile server', () => {
   }
 
   const toFinal = () => {
-    const client = scramClient('sha256', withPassword('user', 'pencil'), () => nonce);
+    const client = scramClient('sha256', withPassword('user', 'pencil'), { nonce: () => nonce });
     client.next(Buffer.from(`r=${nonce}x,s=${salt},i=4096`));
     return client;
   };
@@ -253,7 +256,7 @@ describe('a hostile server', () => {
   test('no mechanism answers more often than it has steps', () => {
     for (const mechanism of clientMechanisms) {
       const credentials: Credentials = { ...withPassword('u', 'p'), token: new Secret('t') };
-      const client = createSaslClient(mechanism, credentials);
+      const client = createSaslClient(mechanism, credentials, { bindings });
       const ask = () => {
         for (let round = 0; round < 4; round++) client.next(Buffer.from('<1.2@example>'));
       };
@@ -266,7 +269,8 @@ describe('a hostile server', () => {
     const anyMechanism = fc.constantFrom(...clientMechanisms);
     fc.assert(
       fc.property(anyMechanism, challenges, (mechanism, all) => {
-        const client = createSaslClient(mechanism, { ...withPassword('u', 'p'), token: new Secret('t') });
+        const credentials = { ...withPassword('u', 'p'), token: new Secret('t') };
+        const client = createSaslClient(mechanism, credentials, { bindings });
         try {
           for (const bytes of all) client.next(Buffer.from(bytes));
           client.finish();
@@ -316,7 +320,7 @@ describe('a hostile client', () => {
   }
 
   test('a SCRAM proof cannot be tried twice in one exchange', () => {
-    const client = scramClient('sha256', withPassword('user', 'pencil'), () => 'abc');
+    const client = scramClient('sha256', withPassword('user', 'pencil'), { nonce: () => 'abc' });
     const server = createSaslServer('SCRAM-SHA-256', accounts);
     const step = server.start(client.initial);
     assert.equal(step.kind, 'challenge');
@@ -337,10 +341,10 @@ describe('a hostile client', () => {
   test('only steps, for any responses', () => {
     fc.assert(
       fc.property(
-        fc.constantFrom(...serverMechanisms(accounts)),
+        fc.constantFrom(...serverMechanisms(accounts, bindings)),
         fc.array(fc.uint8Array({ maxLength: 60 }), { maxLength: 4 }),
         (mechanism, responses) => {
-          const server = createSaslServer(mechanism, accounts);
+          const server = createSaslServer(mechanism, accounts, { bindings });
           server.start(undefined);
           for (const response of responses) assert.notEqual(server.next(Buffer.from(response)).kind, 'done');
         },

@@ -66,8 +66,9 @@ export const runMain = (args: string[], options: RunOptions = {}): Promise<Ran> 
 
 function run(program: string[], args: string[], options: RunOptions): Promise<Ran> {
   return new Promise((resolve, reject) => {
-    // Nothing of the outer environment that changes colours or Node itself.
-    const env = { PATH: process.env['PATH'], HOME: process.env['HOME'], TERM: 'xterm', ...options.env };
+    // Nothing of the outer environment that changes colours, Node itself, or the options: no EHLO_*, no configuration file.
+    const { PATH, HOME } = process.env;
+    const env = { PATH, HOME, TERM: 'xterm', XDG_CONFIG_HOME: '/dev/null/nothing', ...options.env };
     const words = [process.execPath, ...program, ...args];
     const child = options.shell
       ? spawn('/bin/bash', ['-c', options.shell], { cwd: root, env: { ...env, EHLO: words.join(' ') } })

@@ -2,6 +2,7 @@
 //   S: text      sends text CRLF            S! text   sends text as it is, with \r \n \0 \xHH escapes
 //   C: prefix    waits for a line that begins so
 //   M            reads a message up to CRLF.CRLF
+//   B number     reads so many octets (a chunk of BDAT)
 //   F / R        closes (FIN) / resets the connection
 //   W            does nothing more; the peer waits in vain
 //   T            puts TLS on, as the server
@@ -43,6 +44,10 @@ export function scriptedPeer(channel: Channel, script: string, tls?: TlsServerOp
       await more();
     }
   };
+  const octets = async (count: number): Promise<void> => {
+    while (inbox.length < count && !ended) await more();
+    inbox = inbox.slice(count);
+  };
   const send = (text: string) => channel.write(Buffer.from(text, 'latin1'), () => {});
   const run = async () => {
     for (const step of script.split('\n').map((line) => line.trim())) {
@@ -55,6 +60,7 @@ export function scriptedPeer(channel: Channel, script: string, tls?: TlsServerOp
         if (line === undefined) return;
         if (!line.startsWith(step.slice(3))) throw new Error(`the script expects "${step.slice(3)}", got "${line}"`);
       } else if (step === 'M') await until('\r\n.\r\n');
+      else if (step.startsWith('B ')) await octets(Number(step.slice(2)));
       else if (step === 'F') channel.end();
       else if (step === 'R') channel.destroy();
       else if (step === 'W') return;

@@ -29,6 +29,13 @@ interface Plan {
   forceRaw: boolean;
 }
 
+/** The URL is the first argument, unless --server (of a profile) gives it and the first argument is what to do. */
+const serverAndRest = (args: string[], named: string | undefined): string[] => {
+  const [first] = args;
+  const isAction = first === undefined || /^\d+$/.test(first) || actions.some((one) => one === first);
+  return named !== undefined && isAction ? [named, ...args] : args;
+};
+
 export const fetchCommand: OptionCommand = {
   define(command: Command): void {
     introduce(command, 'list, fetch or delete the messages of a POP3 mailbox', [
@@ -38,13 +45,17 @@ export const fetchCommand: OptionCommand = {
         says: 'every message into a folder, kept on the server',
       },
       { line: 'ehlo fetch pop3://me@127.0.0.1:1110 --password-file pw get 3', says: 'message 3 to standard output' },
+      { line: 'ehlo fetch -P home list', says: 'server and login from a profile of the configuration' },
       {
         line: 'ehlo fetch pop3s://me@pop.example.com --password-command "pass mail" --format maildir -o Maildir --delete',
         says: 'into a Maildir, and off the server once it is safe on disk',
       },
     ]);
     command
-      .argument('<url>', 'pop3://user@host[:port] (TLS by STLS), pop3s://user@host[:port], or host[:port]')
+      .argument(
+        '[url]',
+        'pop3://user@host[:port] (TLS by STLS), pop3s://user@host[:port], or host[:port]; or -P PROFILE',
+      )
       .argument('[action]', `${actions.join(', ')} (default get)`)
       .argument('[number...]', 'only these messages')
       .optionsGroup('Messages:')
@@ -61,7 +72,10 @@ export const fetchCommand: OptionCommand = {
   },
 
   async run(args, options, context): Promise<number> {
-    const [url = '', ...rest] = args;
+    const [url, ...rest] = serverAndRest(args, optionValues(options).text('server'));
+    if (url === undefined) {
+      throw new EhloError('usage', 'no server was given', { hint: 'give a pop3:// URL, or -P PROFILE with a server' });
+    }
     const plan = readPlan(rest, optionValues(options), context);
     const connection = await parseConnection({ ...options, server: url }, context, { scheme: 'pop3' });
     if (connection.server?.scheme !== 'pop3' && connection.server?.scheme !== 'pop3s') {

@@ -1,13 +1,15 @@
 // `ehlo send`: options to a request, the report to the terminal. The work is in app/send.ts.
 import type { Command } from 'commander';
-import { type AttachmentInput, type MessageInput, parseNotify, type TextInput } from '../../app/outgoing.ts';
-import { forbiddenCharacter } from '../../base/domain.ts';
 import { EhloError } from '../../base/errors.ts';
-import { type EsmtpParam, printParams } from '../../smtp/params.ts';
 import type { Context, OptionCommand } from '../command.ts';
+import { controlGroup, readControl, readRetry } from '../control-options.ts';
 import { introduce } from '../help.ts';
-import { type OptionValues, optionValues } from '../option-values.ts';
-import { addConnectionOptions, collect, parseConnection } from '../options.ts';
+import { messageGroups, messageInput, readDkim } from '../message-options.ts';
+import { addOptionGroups } from '../option-rows.ts';
+import { optionValues } from '../option-values.ts';
+import { addConnectionOptions, parseConnection } from '../options.ts';
+import { queueGroup, readQueue } from '../queue-options.ts';
+import { openRecords, recordGroup } from '../send-records.ts';
 import { showError } from '../show-error.ts';
 
 export const sendCommand: OptionCommand = {
@@ -31,40 +33,7 @@ export const sendCommand: OptionCommand = {
       },
     ]);
     command.argument('[recipient...]', 'recipients: in the To header and in the envelope');
-    command
-      .optionsGroup('Message:')
-      .option('--from <address>', 'From header, and the envelope sender unless --mail-from says otherwise')
-      .option('--to <address>', 'a recipient in To (repeatable; lists are taken apart)', collect)
-      .option('--cc <address>', 'a recipient in Cc', collect)
-      .option('--bcc <address>', 'a recipient that no header names', collect)
-      .option('-s, --subject <text>', 'Subject')
-      .option('--body <text|@file|->', 'the text; @FILE reads a file, - reads standard input (the default)')
-      .option('--html <text|@file|->', 'an HTML version')
-      .option('-a, --attach <file[;name=N][;type=T]>', 'attach a file (repeatable)', collect)
-      .option('--inline <cid=file>', 'a file that the HTML shows as cid:CID (repeatable)', collect)
-      .option("-H, --header <'name: value'>", 'a header field more, or in place of ours (repeatable)', collect)
-      .option('--reply-to <address>', 'Reply-To', collect)
-      .option('--in-reply-to <message-id>', 'In-Reply-To and References')
-      .option('--priority <level>', 'high, normal or low')
-      .option('--raw <file|->', 'the message as it is, byte for byte, instead of all of the above')
-      .option('--fix-eol', 'with --raw: make every line end CRLF instead of refusing others')
-      .optionsGroup('Envelope:')
-      .option('--mail-from <address|<>>', "envelope sender; '<>' is the null sender")
-      .option('--rcpt <address>', "envelope only; options as in 'a@x?notify=success&orcpt=rfc822;b@y'", collect)
-      .option('--read-recipients', 'take recipients from the headers of --raw; Bcc is then removed')
-      .option('--dsn <never|success,failure,delay>', 'ask for delivery notifications')
-      .option('--dsn-ret <full|hdrs>', 'how much of the message a notification brings back')
-      .option('--envid <id>', 'the envelope id that a notification repeats')
-      .option('--mail-param <keyword[=value]>', 'a parameter more for MAIL (repeatable)', collect)
-      .option('--rcpt-param <keyword[=value]>', 'a parameter more for each RCPT (repeatable)', collect)
-      .optionsGroup('Protocol:')
-      .option(
-        '--on-reject <continue|abort>',
-        'when some recipients are refused: send to the others (exit 3, the default), or to nobody',
-      )
-      .option('--no-pipelining', 'one command a write, even where the server could take more')
-      .option('--dry-run', 'print the message (with --json the plan) and connect to nothing')
-      .option('--print <message-id|queue-id|response>', 'print only this on success');
+    addOptionGroups(command, [...messageGroups, controlGroup, queueGroup, recordGroup]);
     addConnectionOptions(command, 'send');
   },
 
@@ -84,20 +53,30 @@ export const sendCommand: OptionCommand = {
       human ? undefined : import('../../render/json.ts'),
       live ? import('../../render/transcript.ts') : undefined,
     ]);
+    const control = await readControl(options);
+    const retry = readRetry(options);
     const print = options.oneOf('print', ['message-id', 'queue-id', 'response']);
-    const result = await send(
+    const dkim = await readDkim(options, context);
+    const queue = await readQueue(raw, control, context);
+    const records = await openRecords(options, context);
+    const sending = send(
       {
         connection,
-        input: messageInput(args, options, context, connection.credentials?.user),
+        input: { ...messageInput(args, options, context, connection.credentials?.user), dkim },
         onReject: options.oneOf('on-reject', ['continue', 'abort']) ?? 'continue',
         pipelining: raw['pipelining'] !== false,
         dryRun: options.flag('dry-run'),
+        control,
+        ...(retry ? { retry } : {}),
+        ...(queue ? { queue } : {}),
       },
       context.ports,
       {
         scrubber: context.scrubber,
         signal: context.signal,
+        ...(records.onSent ? { onSent: records.onSent } : {}),
         onEvent: (event) => {
+          records.onEvent?.(event);
           if (transcripts)
             context.stderr.write(
               transcripts.renderEvent(event, context.stderr.style, { times: context.verbosity > 1 }),
@@ -107,6 +86,10 @@ export const sendCommand: OptionCommand = {
         },
       },
     );
+    const result = await sending.finally(async () => {
+      records.close();
+      await queue?.spool.close();
+    });
     const { report, error } = result;
     if (json) {
       const { transcript, ...rest } = report;
@@ -140,103 +123,14 @@ async function show(report: Result['report'], error: EhloError | null, print: Pr
     context.stdout.write(renderSend(report, context.stdout.style, context.verbosity > 1));
   }
   if (!error) return;
-  await showError(error, context, renderFate(report));
-}
-
-/** Options that make a message, and so have no say in one that is sent as it is. */
-const composing = ['subject', 'body', 'html', 'in-reply-to', 'priority', 'attach', 'inline', 'header', 'reply-to'];
-
-function messageInput(args: string[], options: OptionValues, context: Context, user: string | undefined): MessageInput {
-  const raw = options.text('raw');
-  const clash = composing.find((name) => options.text(name) !== undefined || options.list(name).length > 0);
-  if (raw !== undefined && clash) {
-    throw new EhloError('usage', `--raw sends a message as it is, so --${clash} cannot change it`);
-  }
-  const needsRaw = ['read-recipients', 'fix-eol'].find((name) => options.flag(name));
-  if (raw === undefined && needsRaw) throw new EhloError('usage', `--${needsRaw} needs --raw`);
-  return {
-    from: options.text('from') ?? (raw === undefined ? defaultFrom(context, user) : ''),
-    mailFrom: options.text('mail-from'),
-    to: [...options.list('to'), ...args],
-    cc: options.list('cc'),
-    bcc: options.list('bcc'),
-    rcpt: options.list('rcpt'),
-    readRecipients: options.flag('read-recipients'),
-    subject: options.text('subject'),
-    text: raw === undefined ? (options.parsed('body', textInput) ?? implicitBody(options, context)) : undefined,
-    html: options.parsed('html', textInput),
-    attachments: [...options.list('attach').map(attachment), ...options.list('inline').map(inlineFile)],
-    headers: options.list('header').map(headerField),
-    replyTo: options.list('reply-to'),
-    inReplyTo: options.text('in-reply-to'),
-    priority: options.oneOf('priority', ['high', 'normal', 'low']),
-    raw: raw === undefined ? undefined : { path: raw, fixEol: options.flag('fix-eol') },
-    notify: options.parsed('dsn', parseNotify),
-    ret: options.oneOf('dsn-ret', ['full', 'hdrs']),
-    envid: options.parsed('envid', visible),
-    mailParams: options.list('mail-param').map((text) => options.check('mail-param', text, param)),
-    rcptParams: options.list('rcpt-param').map((text) => options.check('rcpt-param', text, param)),
-  };
-}
-
-function param(text: string): EsmtpParam {
-  const [keyword = '', value] = visible(text).split(/=(.*)/s);
-  const made = { keyword: keyword.toUpperCase(), ...(value === undefined ? {} : { value }) };
-  // Refuses what cannot stand in a command, before anything is connected to.
-  printParams([made]);
-  return made;
-}
-
-/** A control character in a command would begin another one. */
-function visible(text: string): string {
-  const found = forbiddenCharacter(text);
-  if (found) throw new EhloError('usage', `it holds ${found}`, { hint: 'remove that character; it is never sent' });
-  return text;
-}
-
-/** Standard input is the body, unless HTML is the message or nobody is piping anything and files are. */
-function implicitBody(options: OptionValues, context: Context): TextInput | undefined {
-  if (options.text('html') !== undefined) return undefined;
-  if (options.list('attach').length > 0 && context.stdin.isTTY) return undefined;
-  return { kind: 'file', path: '-' };
-}
-
-const textInput = (value: string): TextInput => {
-  if (value === '-') return { kind: 'file', path: '-' };
-  return value.startsWith('@') ? { kind: 'file', path: value.slice(1) } : { kind: 'text', text: value };
-};
-
-/** `FILE[;name=N][;type=T]`; a file name that holds such words is given with a path in front, as nothing else ends them. */
-function attachment(value: string): AttachmentInput {
-  const input: AttachmentInput = { path: value };
-  for (;;) {
-    const match = /^(.+);(name|type)=([^;]*)$/s.exec(input.path);
-    if (!match?.[1]) return input;
-    input.path = match[1];
-    if (match[2] === 'name') input.name ??= match[3] ?? '';
-    else input.type ??= match[3] ?? '';
-  }
-}
-
-function inlineFile(value: string): AttachmentInput {
-  const [cid, path] = value.split(/=(.*)/s);
-  if (!cid || !path) throw new EhloError('usage', `--inline takes CID=FILE, not "${value}"`);
-  return { ...attachment(path), cid };
-}
-
-function headerField(value: string): { name: string; value: string } {
-  const [name, content] = value.split(/:(.*)/s);
-  if (!name || content === undefined) {
-    throw new EhloError('usage', `--header takes 'Name: value', not "${value}"`);
-  }
-  // Spaces alone: a line end at either end is refused with the rest, not trimmed away.
-  return { name, value: content.replace(/^ +| +$/g, '') };
-}
-
-/** The user of the login where that is an address, else who runs this on this machine, as mail programs do. */
-function defaultFrom(context: Context, user: string | undefined): string {
-  if (user?.includes('@')) return user;
-  const name = context.env['LOGNAME'] ?? context.env['USER'];
-  if (!name) throw new EhloError('usage', 'no sender was given', { hint: 'add --from ADDRESS' });
-  return `${name}@${context.ports.hostname()}`;
+  const tls = report.server?.tls;
+  const certificate =
+    error.code === 'tls-certificate' && tls
+      ? (await import('../../render/certificate.ts')).renderCertificate(
+          tls,
+          context.ports.clock.date(),
+          context.stderr.style,
+        )
+      : '';
+  await showError(error, context, renderFate(report) + certificate);
 }

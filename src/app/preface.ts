@@ -1,0 +1,92 @@
+// What a tester says besides a normal session: the PROXY header before everything, XCLIENT behind EHLO, commands before
+// MAIL; and what a server must offer (--require).
+import { EhloError } from '../base/errors.ts';
+import { encodeXtext } from '../base/xtext.ts';
+import type { SmtpClient } from '../smtp/client.ts';
+import { verdictOf } from '../smtp/phases.ts';
+import { replyFacts, replyLine } from '../smtp/reply.ts';
+import type { Channel, TlsFacts } from '../wire/channel.ts';
+import type { Wire } from '../wire/wire.ts';
+import type { ProtocolControl, ProxyHeader } from './control.ts';
+import { type TlsVerify, tlsVerified } from './tls-policy.ts';
+
+/** Postfix XCLIENT_README: a command line has at most 512 octets. */
+const xclientLine = 510;
+
+/** The first bytes of all, also before TLS. Throws 'usage' where the connection has no addresses to tell. */
+export async function sayProxyHeader(wire: Wire, channel: Channel, header: ProxyHeader): Promise<void> {
+  const { printProxyHeader } = await import('../smtp/proxy-header.ts');
+  wire.write(printProxyHeader(header, channel.ends));
+  const said = typeof header.addresses === 'string' ? header.addresses : 'as given';
+  wire.info(`PROXY protocol ${header.version} header sent (addresses: ${said})`);
+}
+
+/** True where the session begins anew: EHLO must be said again. Throws 'missing-extension', 'rejected', 'deferred'. */
+export async function sayXclient(client: SmtpClient, { xclient, force }: ProtocolControl): Promise<boolean> {
+  if (xclient.length === 0) return false;
+  const { wire } = client;
+  wire.stage = 'xclient';
+  const offered = client.extensions.get('XCLIENT');
+  if (!force) {
+    const names = new Set(offered?.toUpperCase().split(/\s+/));
+    const lacking = xclient.find(({ name }) => !names.has(name));
+    if (offered === undefined || lacking) {
+      const what = offered === undefined ? 'XCLIENT' : `the XCLIENT attribute ${lacking?.name}`;
+      throw wire.error('missing-extension', `${wire.peer} does not offer ${what}`, {
+        hint: 'nothing was sent; servers offer XCLIENT only to addresses that they trust; --force says it all the same',
+      });
+    }
+  }
+  for (const line of xclientLines(xclient)) {
+    const answer = await client.ask('xclient', line);
+    if (verdictOf('xclient', answer) === 'yes') continue;
+    const code = answer.code >= 500 ? 'rejected' : 'deferred';
+    throw wire.error(code, `${wire.peer} refused XCLIENT: ${replyLine(answer)}`, { reply: replyFacts(answer) });
+  }
+  return true;
+}
+
+/** Values in xtext; an empty one, and one that begins with a bracket, are the special values [UNAVAILABLE] and [TEMPUNAVAIL]. */
+export function xclientLines(attributes: ProtocolControl['xclient']): string[] {
+  const lines: string[] = [];
+  for (const { name, value } of attributes) {
+    const word = ` ${name}=${/^\[(?:UNAVAILABLE|TEMPUNAVAIL)\]$/.test(value) ? value : encodeXtext(value)}`;
+    const last = lines.at(-1);
+    if (last !== undefined && last.length + word.length <= xclientLine) lines[lines.length - 1] = last + word;
+    else lines.push(`XCLIENT${word}`);
+  }
+  return lines;
+}
+
+/** Every reply is taken, and told in the steps and the transcript; what it says is for the user to judge. */
+export async function sayCommands(client: SmtpClient, { commands }: ProtocolControl): Promise<void> {
+  for (const line of commands) await client.ask('command', line);
+}
+
+/** Throws 'missing-extension' (and 'tls-certificate' for REQUIRETLS, RFC 8689 4.1) before a transaction begins. */
+export function checkRequired(
+  client: SmtpClient,
+  tls: TlsFacts | null,
+  verify: TlsVerify,
+  { require }: ProtocolControl,
+): void {
+  const lacking = require.filter((keyword) => (keyword === 'STARTTLS' ? !tls : !client.extensions.has(keyword)));
+  const facts = { stage: client.wire.stage, peer: client.wire.peer, side: 'remote' as const };
+  if (lacking.length > 0) {
+    throw new EhloError(
+      'missing-extension',
+      `${facts.peer} does not offer ${lacking.join(', ')}, which --require names`,
+      {
+        ...facts,
+        hint: 'nothing was sent; leave it out of --require to send without it',
+      },
+    );
+  }
+  if (require.includes('REQUIRETLS') && !(tls && tlsVerified(tls, verify))) {
+    const why = tls ? `its certificate is not verified (${tls.error ?? 'not accepted'})` : 'TLS is not in use';
+    throw new EhloError('tls-certificate', `REQUIRETLS needs verified TLS to ${facts.peer}: ${why}`, {
+      ...facts,
+      hint: 'nothing was sent; use --tls required, with --ca where the authority is a private one',
+    });
+  }
+}
