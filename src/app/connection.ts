@@ -37,6 +37,8 @@ export interface Connection {
   credentials?: Credentials;
   /** Upper case, in the order asked. Undefined: whatever is best of what the server offers. */
   mechanisms?: string[] | 'none';
+  /** A login that is only tried: left out where none is offered, with 'accepted' also where it is refused. */
+  authOptional?: 'offered' | 'accepted' | undefined;
   allowPlaintextAuth: boolean;
   deadlines: ClientDeadlines;
   /** For everything together. */

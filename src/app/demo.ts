@@ -12,7 +12,7 @@ import type { Connection } from './connection.ts';
 import { type FetchReport, fetchMail } from './fetch.ts';
 import type { FetchOutput } from './fetch-output.ts';
 import { inspectMessage, type MessageReport, openMessage } from './inspect-message.ts';
-import { emptyInput, type MessageInput } from './outgoing.ts';
+import { emptyInput, type MessageInput } from './message-input.ts';
 import type { Ports } from './ports.ts';
 import { type RelayTestReport, relayTest } from './relay-test.ts';
 import { type ReportHead, reportHead } from './report.ts';

@@ -1,12 +1,13 @@
 // Logging in to an SMTP server: which mechanism, and whether the secret may go out on this connection at all. Once, for
 // every command; a refusal becomes an error here.
-import type { EhloError } from '../base/errors.ts';
+import { EhloError } from '../base/errors.ts';
 import type { Credentials } from '../sasl/sasl.ts';
 import type { SmtpClient } from '../smtp/client.ts';
 import { authOffers } from '../smtp/extensions.ts';
 import { verdictOf } from '../smtp/phases.ts';
 import { replyFacts, replyLine } from '../smtp/reply.ts';
 import type { TlsFacts } from '../wire/channel.ts';
+import type { Connection } from './connection.ts';
 import type { SessionPlan } from './session.ts';
 import { tlsVerified } from './tls-policy.ts';
 import { isLocal } from './via.ts';
@@ -14,9 +15,30 @@ import { isLocal } from './via.ts';
 export interface Login {
   credentials: Credentials;
   mechanisms: string[] | undefined;
+  optional: Connection['authOptional'];
 }
 
-export async function login(client: SmtpClient, tls: TlsFacts | null, plan: SessionPlan, who: Login): Promise<void> {
+/** As login(); what an optional one leaves out is told, not thrown. */
+export async function tryLogin(
+  client: SmtpClient,
+  tls: TlsFacts | null,
+  plan: SessionPlan,
+  who: Login,
+): Promise<string | null> {
+  try {
+    await login(client, tls, plan, who);
+    return null;
+  } catch (thrown) {
+    const tolerated =
+      thrown instanceof EhloError &&
+      thrown.kind === 'auth' &&
+      (who.optional === 'accepted' || (who.optional === 'offered' && thrown.code === 'auth-unavailable'));
+    if (!tolerated) throw thrown;
+    return `not logged in: ${thrown.message}; went on without, as the login is optional`;
+  }
+}
+
+async function login(client: SmtpClient, tls: TlsFacts | null, plan: SessionPlan, who: Login): Promise<void> {
   const { wire } = client;
   wire.stage = 'auth';
   const { credentials, mechanisms } = who;

@@ -8,7 +8,7 @@ import type { TranscriptEvent } from '../wire/transcript.ts';
 import type { Attempt } from './attempt.ts';
 import type { StopStage } from './control.ts';
 import type { Delivered } from './deliver.ts';
-import type { Outgoing } from './outgoing.ts';
+import type { Outgoing } from './message-input.ts';
 import { type ReportHead, reportHead } from './report.ts';
 import { type TlsSummary, tlsSummary } from './tls-policy.ts';
 

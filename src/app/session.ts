@@ -13,7 +13,7 @@ import type { Transcript } from '../wire/transcript.ts';
 import { Wire } from '../wire/wire.ts';
 import type { Connection, TlsMode } from './connection.ts';
 import { normalControl, type ProtocolControl } from './control.ts';
-import { type Login, login } from './login.ts';
+import { type Login, tryLogin } from './login.ts';
 import type { Dial, Via } from './ports.ts';
 import { checkRequired, sayCommands, sayProxyHeader, sayXclient } from './preface.ts';
 import { endingError, unlessAborted } from './time-limit.ts';
@@ -78,7 +78,7 @@ export const planFor = (
   const mechanisms = connection.mechanisms;
   const login =
     connection.credentials && mechanisms !== 'none' && route === 'server'
-      ? { credentials: connection.credentials, mechanisms }
+      ? { credentials: connection.credentials, mechanisms, optional: connection.authOptional }
       : undefined;
   // With credentials TLS is required, except where nobody can listen in between.
   const needsTls = control.require.includes('REQUIRETLS') || (login && !isLocal(target.address, viaOf(connection)));
@@ -194,7 +194,8 @@ async function open(session: Session, plan: SessionPlan, dial: Dial, clock: Cloc
   if (await sayXclient(client, plan.control)) await hello(client, plan);
   checkRequired(client, session.tls, plan.tls.verify, plan.control);
   const { login: who } = plan;
-  if (who) await timed('auth', () => login(client, session.tls, plan, who));
+  const without = who ? await timed('auth', () => tryLogin(client, session.tls, plan, who)) : null;
+  if (without) session.notes.push(without);
   if (stopsAt('auth')) return;
   await sayCommands(client, plan.control);
 }

@@ -62,6 +62,7 @@ export async function parseConnection(
     ...(onChain && { onChain }),
     ...(credentials && { credentials }),
     ...(mechanisms && { mechanisms }),
+    ...(values.flag('auth-optional') && { authOptional: 'offered' as const }),
     allowPlaintextAuth: values.flag('allow-plaintext-auth'),
     deadlines,
     ...(maxTimeMs !== undefined && { maxTimeMs }),

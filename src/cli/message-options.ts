@@ -1,5 +1,6 @@
 // The options of `send` that make the message and its envelope, and what they come to.
-import { type AttachmentInput, type MessageInput, parseNotify, type TextInput } from '../app/outgoing.ts';
+import type { AttachmentInput, MessageInput, TextInput } from '../app/message-input.ts';
+import { parseNotify } from '../app/outgoing-envelope.ts';
 import { forbiddenCharacter } from '../base/domain.ts';
 import { EhloError } from '../base/errors.ts';
 import { parseSize } from '../base/values.ts';

@@ -13,6 +13,7 @@ const table: Readonly<Record<string, OptionUses>> = {
   as: { value: 'inspect' },
   attach: { list: 'send' },
   auth: { list: 'serve', value: 'fetch inspect relay-test send' },
+  'auth-optional': { flag: 'relay-test send' },
   bcc: { list: 'send' },
   bdat: { value: 'send' },
   body: { value: 'send' },

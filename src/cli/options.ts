@@ -78,6 +78,11 @@ const groups: readonly { heading: string; rows: readonly OptionRow[] }[] = [
     heading: 'Authentication:',
     rows: [
       { flags: '--auth <mech[,mech]>', says: 'only these mechanisms, in this order; or none' },
+      {
+        flags: '--auth-optional',
+        says: 'go on without a login where the server offers none',
+        uses: ['send', 'relay-test'],
+      },
       { flags: '--user <name>', says: 'log in as' },
       {
         flags: '--password-file <file>',

@@ -58,7 +58,8 @@ async function dispatch(
   if ('front' in module) {
     door.show.format = 'human';
     const globals: Globals = { format: 'human', verbosity: 0, color: 'auto', input: false };
-    return module.front(request.args, createContext(door, globals, ports, scrubber));
+    const front = module.front(request.args, createContext(door, globals, ports, scrubber));
+    return front.finally(() => ports.settled?.());
   }
   const { parseLine } = await import('./parse.ts');
   const parsed = parseLine(entry.name, module, request.args, process.stdout.columns || 80);
@@ -71,9 +72,10 @@ async function dispatch(
   door.show.format = globals.format;
   await colour(door, globals.color);
   const context = createContext(door, globals, ports, scrubber);
-  if (!layered) return module.run(parsed.args, options, context);
+  const run = () => module.run(parsed.args, options, context).finally(() => ports.settled?.());
+  if (!layered) return run();
   if (layered.note) await layered.note(context);
-  return module.run(parsed.args, options, context).catch((thrown: unknown) => {
+  return run().catch((thrown: unknown) => {
     throw layered.explain(thrown);
   });
 }

@@ -40,6 +40,7 @@ const rows: Readonly<Record<string, 'as-given' | 'file' | 'once' | 'secret'>> = 
   ciphers: 'as-given',
   'tls-get-cert': 'once',
   auth: 'as-given',
+  'auth-optional': 'as-given',
   user: 'as-given',
   'password-file': 'file',
   'password-command': 'as-given',

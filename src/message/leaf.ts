@@ -49,7 +49,9 @@ function encodeText(text: string): Encoded {
   if (isAscii(bytes) && !needsCare(canonical) && longestLine(bytes) <= 78) return { encoding: '7bit', bytes };
   const quoted = encodeQuotedPrintable(bytes);
   // Readable as it stands where it is mostly ASCII, which is worth half as much again; other scripts take twice as much.
-  return quoted.length <= base64Size(bytes.length) * 1.5 ? { encoding: 'quoted-printable', bytes: quoted } : asBase64(bytes);
+  return quoted.length <= base64Size(bytes.length) * 1.5
+    ? { encoding: 'quoted-printable', bytes: quoted }
+    : asBase64(bytes);
 }
 
 const asBase64 = (bytes: Buffer): Encoded => ({ encoding: 'base64', bytes: encodeBase64Lines(bytes) });

@@ -9,8 +9,14 @@ import { socketChannel } from './channel.ts';
 /** For a command that has seen the end of its input, and once more after SIGTERM. */
 const graceMs = 2000;
 
-/** The command has one socket as its stdin and stdout: for us a socket like any other, so TLS works in place. */
-const script = 'exec /bin/sh -c "$1" <&3 >&3 3>&-';
+/**
+ * The command has one socket as its stdin and stdout: for us a socket like any other, so TLS works in place. A program takes
+ * the shell's place, so that a signal reaches it; what is more than one program must heed the end of its input.
+ */
+const script = 'case $(command -v "$2") in /*) set -- "exec $1" ;; esac; exec /bin/sh -c "$1" <&3 >&3 3>&-';
+
+/** The program of a command that is only that: a program and its arguments. */
+const programOf = (command: string): string => /^\s*([\w./+-]+)(?:[ \t][^;&|()`\n{}!#]*)?$/.exec(command)?.[1] ?? '';
 
 export interface Pipe {
   channel: Channel;
@@ -21,7 +27,7 @@ export interface Pipe {
 /** Rejects with 'connect-failed' where no shell can be started. What the shell cannot find it says itself, on stderr. */
 export function openPipe(command: string, clock: Clock = systemClock): Promise<Pipe> {
   const peer = `pipe: ${command}`;
-  const child = spawn('/bin/sh', ['-c', script, 'sh', command], {
+  const child = spawn('/bin/sh', ['-c', script, 'sh', command, programOf(command)], {
     // The environment may hold secrets of ours; the command has no business with them.
     env: Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('EHLO_'))),
     // Not a session of its own: it may ask on the terminal (ssh), and Ctrl-C is for it too.

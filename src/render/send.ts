@@ -46,6 +46,8 @@ export function renderSend(report: SendReport, style: Style, details: boolean): 
 }
 
 const serverName = ({ host, address, port }: NonNullable<SendReport['server']>): string => {
+  // A socket's path, a command.
+  if (port === 0) return host === address ? address : `${host} [${address}]`;
   const at = address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
   return host === address ? at : `${host} [${at}]`;
 };

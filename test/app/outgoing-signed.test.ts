@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { generateKeyPairSync } from 'node:crypto';
 import { test } from 'node:test';
-import { emptyInput, type MessageInput, prepareMessage } from '../../src/app/outgoing.ts';
+import { emptyInput, type MessageInput } from '../../src/app/message-input.ts';
+import { prepareMessage } from '../../src/app/outgoing.ts';
 import { type ByteSource, bytesSource, readAll } from '../../src/base/bytes.ts';
 import { EhloError } from '../../src/base/errors.ts';
 import { parseDkimKey } from '../../src/policy/dkim-key.ts';

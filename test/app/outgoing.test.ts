@@ -1,7 +1,8 @@
 // Who receives a message that is taken as it is: what its header names, or a clear refusal before anything is sent.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { emptyInput, type MessageInput, prepareMessage } from '../../src/app/outgoing.ts';
+import { emptyInput, type MessageInput } from '../../src/app/message-input.ts';
+import { prepareMessage } from '../../src/app/outgoing.ts';
 import { bytesSource, readAll } from '../../src/base/bytes.ts';
 import { EhloError } from '../../src/base/errors.ts';
 import { mailLab } from './lab.ts';

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { normalControl, type ProtocolControl } from '../../src/app/control.ts';
-import { emptyInput, type MessageInput } from '../../src/app/outgoing.ts';
+import { emptyInput, type MessageInput } from '../../src/app/message-input.ts';
 import { type SendRequest, send } from '../../src/app/send.ts';
 import { createSessionPool } from '../../src/app/session-pool.ts';
 import { bytesSource } from '../../src/base/bytes.ts';

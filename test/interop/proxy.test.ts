@@ -158,7 +158,8 @@ for (const { option, arrives } of headers) {
   });
 }
 
-test('a message through --pipe to sendmail -bs of Postfix is in its queue', { // postdrop takes a configuration other than the system's only from root.
+test('a message through --pipe to sendmail -bs of Postfix is in its queue', {
+  // postdrop takes a configuration other than the system's only from root.
   skip: process.getuid?.() !== 0,
 }, async () => {
   const directory = freshPath('postfix');

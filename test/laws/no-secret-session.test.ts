@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { emptyInput } from '../../src/app/outgoing.ts';
+import { emptyInput } from '../../src/app/message-input.ts';
 import { send } from '../../src/app/send.ts';
 import { errorJson } from '../../src/base/errors.ts';
 import { Scrubber, Secret } from '../../src/base/secret.ts';

@@ -202,7 +202,7 @@ describe('what a template must not hold', () => {
     );
   });
 
-  for (const piece of ['{{name}} ', '{{#if name}}x{{/if}}\n', '  ', '{ "{', '{{"x"}}', '\n \t{{#if name}}{{/if}}']) {
+  for (const piece of ['{{name}} ', '{{#if name}}x{{/if}}\n', '  ', '{ }} "', '{{"x"}}', '\n \t{{#if name}}{{/if}}']) {
     test(`the work grows with the template: ${JSON.stringify(piece)}`, () => {
       const make = (size: number): string => piece.repeat(size);
       assertLinear(piece, make, 10_000, (source: string) => fill(source, values));

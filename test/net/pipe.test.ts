@@ -1,10 +1,20 @@
 // A child process in place of a connection: real shells and node children, with a clock that the test moves for the grace.
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import type { Connection } from '../../src/app/connection.ts';
+import { emptyInput } from '../../src/app/message-input.ts';
+import { send } from '../../src/app/send.ts';
+import { Scrubber, Secret } from '../../src/base/secret.ts';
+import { parseConnection } from '../../src/cli/connection.ts';
+import { createPorts } from '../../src/cli/ports.ts';
 import { openPipe, type Pipe } from '../../src/net/pipe.ts';
 import type { Channel } from '../../src/wire/channel.ts';
 import { testCertificate, testKey } from '../support/certificate.ts';
 import { type FakeClock, fakeClock } from '../support/clock.ts';
+import { testContext } from '../support/context.ts';
 
 const open = async (t: TestContext, command: string, clock = fakeClock()): Promise<Pipe> => {
   const pipe = await openPipe(command, clock);
@@ -165,6 +175,37 @@ test('what ignores the end of its input is ended: SIGTERM after the grace, SIGKI
   }
 });
 
+test('a signal reaches the program itself, not only the shell that began it', async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'ehlo-test-'));
+  t.after(() => rmSync(directory, { recursive: true, force: true }));
+  writeFileSync(join(directory, 'slow'), 'echo $$; exec sleep 1000');
+  const clock = fakeClock();
+  const { channel, ended } = await open(t, `sh ${directory}/slow "$HOME"`, clock);
+  const pid = Number(await reader(channel).until('\n'));
+  channel.destroy();
+  let over = false;
+  void ended.then(() => {
+    over = true;
+  });
+  while (!over) await clock.advance(100);
+  assert.throws(() => process.kill(pid, 0), { code: 'ESRCH' });
+});
+
+test('what is no program is left to the shell', async (t) => {
+  for (const [command, says] of [
+    ['echo a; echo b', 'a\nb\n'],
+    ['echo "$1[$2]"', '[]\n'],
+    ['X=1 sh -c "echo \\$X"', '1\n'],
+    ['if true; then echo yes; fi', 'yes\n'],
+    ['umask 22', ''],
+  ] as const) {
+    const { channel, ended } = await open(t, command);
+    const input = reader(channel);
+    if (says) assert.equal(await input.until(says), says);
+    await Promise.all([input.ended, ended]);
+  }
+});
+
 test('it sees our environment, but no variable of ours', async (t) => {
   process.env['EHLO_PIPE_TEST'] = 'hunter2';
   process.env['PIPE_TEST'] = 'seen';
@@ -174,4 +215,43 @@ test('it sees our environment, but no variable of ours', async (t) => {
   });
   const { channel } = await open(t, 'echo "[$EHLO_PIPE_TEST$PIPE_TEST]"');
   assert.equal(await reader(channel).until('\n'), '[seen]\n');
+});
+
+const smtpChild = nodeChild(`
+  const say = (text) => process.stdout.write(text + '\\r\\n');
+  let body = false;
+  say('220 hi');
+  require('node:readline').createInterface({ input: process.stdin }).on('line', (line) => {
+    if (body ? line !== '.' : /^DATA/.test(line)) {
+      if (!body) say('354 go');
+      body = true;
+    } else {
+      say(body ? '250 queued as PIPE1' : /^QUIT/.test(line) ? '221 bye' : /^EHLO/.test(line) ? '250-hi\\r\\n250 AUTH PLAIN' : '250 ok');
+      body = false;
+    }
+  });
+`);
+
+async function sendThrough(t: TestContext, login: Partial<Connection> = {}) {
+  const { signal } = new AbortController();
+  const ports = createPorts({ stdin: () => process.stdin, signal });
+  t.after(() => ports.settled?.());
+  const connection = { ...(await parseConnection({ pipe: smtpChild }, testContext({ ports }))), ...login };
+  const input = { ...emptyInput, from: 'a@x.test', to: ['b@y.test'], text: { kind: 'text' as const, text: 'hi' } };
+  const request = { connection, input, onReject: 'continue' as const, pipelining: false, dryRun: false };
+  return (await send(request, ports, { scrubber: new Scrubber(), signal })).report;
+}
+
+test('a message goes to an SMTP server that is a child process', async (t) => {
+  const report = await sendThrough(t);
+  assert.deepEqual([report.exit.name, report.queueId], ['OK', 'PIPE1']);
+  assert.deepEqual([report.server?.host, report.server?.port], ['pipe', 0]);
+});
+
+test('no password goes to a command without TLS: nobody knows where it takes it', async (t) => {
+  const credentials = { user: 'me', password: new Secret('hunter2') };
+  const { error } = await sendThrough(t, { credentials });
+  assert.equal(error?.code, 'tls-unavailable');
+  const off = await sendThrough(t, { credentials, tls: 'off' });
+  assert.equal(off.error?.code, 'auth-plaintext');
 });

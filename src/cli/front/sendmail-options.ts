@@ -1,6 +1,6 @@
 // The options of sendmail(8) as sendmail, postfix and msmtp have them, as tables: what each letter takes and does, which
 // ones are accepted without effect and why, which are refused and why. Reading a command line is sendmail-arguments.ts.
-import { parseNotify } from '../../app/outgoing.ts';
+import { parseNotify } from '../../app/outgoing-envelope.ts';
 import { forbiddenCharacter } from '../../base/domain.ts';
 import { EhloError } from '../../base/errors.ts';
 

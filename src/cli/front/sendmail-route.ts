@@ -3,7 +3,7 @@
 import { userInfo } from 'node:os';
 import type { Connection } from '../../app/connection.ts';
 import type { ProtocolControl } from '../../app/control.ts';
-import type { MessageInput } from '../../app/outgoing.ts';
+import type { MessageInput } from '../../app/message-input.ts';
 import type { Retry } from '../../app/retry.ts';
 import { type NamedMailbox, parseMailbox, parseMailboxList } from '../../base/address.ts';
 import { EhloError } from '../../base/errors.ts';
