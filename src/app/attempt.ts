@@ -113,10 +113,12 @@ async function converse(
     const { until } = request;
     result = await transaction(client, request.envelope, request.message, {
       onReject: request.onReject,
-      pipelining: request.pipelining,
+      // With a group on its way nothing can be stopped at the reply that was not expected.
+      pipelining: request.pipelining && control.expect.length === 0,
       bdat: control.bdat,
       prdr: control.prdr,
       force: control.force,
+      requireTls: control.require.includes('REQUIRETLS'),
       ...(until === 'mail' || until === 'rcpt' || until === 'data' ? { until } : {}),
       ...(control.stop ? { leave: 'as-is' } : {}),
     });
@@ -180,7 +182,7 @@ const stoppedAt = (client: SmtpClient, request: AttemptRequest): TransactionOutc
 });
 
 /** After these the session still stands and the peer is owed a QUIT. */
-const politeKinds: ReadonlySet<EhloError['kind']> = new Set(['refused', 'tls', 'auth', 'input', 'policy']);
+const politeKinds: ReadonlySet<EhloError['kind']> = new Set(['refused', 'tls', 'auth', 'input', 'policy', 'answer']);
 
 /** From the first to the last event of some stages, in milliseconds; null where there was none. */
 function span(events: readonly TranscriptEvent[], of: readonly Stage[]): number | null {

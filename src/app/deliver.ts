@@ -156,7 +156,7 @@ function maySucceedElsewhere(
 ): boolean {
   if (!known || known.status === 'accepted' || known.status === 'unknown') return false;
   const { error } = attempt;
-  if (error?.mayDuplicate || error?.kind === 'input') return false;
+  if (error?.mayDuplicate || error?.kind === 'input' || error?.kind === 'answer') return false;
   const beforeSession = error !== null && (error.stage === 'connect' || error.stage === 'banner');
   // Of one server, other addresses are tried only when this one could not be talked to at all.
   if (route === 'server') return beforeSession && error.kind !== 'protocol';

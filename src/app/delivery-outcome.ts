@@ -20,9 +20,9 @@ export const undecided = (address: string, error: EhloError, host: string | null
   error,
 });
 
-/** Nothing was accepted; whether trying again can help is the error's to say. */
+/** Nothing was accepted; whether trying again can help is the error's to say. Who was left for --expect was refused by nobody. */
 export const statusOf = (error: EhloError): RecipientOutcome['status'] =>
-  error.exit === 'UNKNOWN' ? 'unknown' : error.retryable ? 'deferred' : 'rejected';
+  error.exit === 'UNKNOWN' ? 'unknown' : error.retryable || error.kind === 'answer' ? 'deferred' : 'rejected';
 
 /** What the recipients' fates together come to: null when everybody was accepted. */
 export function deliveryError(recipients: readonly DeliveredRecipient[]): EhloError | null {

@@ -1,11 +1,33 @@
 // --expect: whether the replies were those that a tester expects. An expected refusal is then no failure.
-import { EhloError } from '../base/errors.ts';
+import { EhloError, type ErrorFacts } from '../base/errors.ts';
 import type { Step } from '../smtp/client.ts';
 import type { Attempt } from './attempt.ts';
 import type { Expectation } from './control.ts';
 
 /** Of these the last reply counts: a session says EHLO twice, a login goes through 334. Elsewhere every reply does. */
 const lastCounts: ReadonlySet<Step['stage']> = new Set(['ehlo', 'auth']);
+
+/** Up to here a session can still end without a message: what is not as expected ends it at once. */
+const before: ReadonlySet<Step['stage']> = new Set([
+  'banner',
+  'ehlo',
+  'starttls',
+  'xclient',
+  'auth',
+  'command',
+  'mail',
+  'rcpt',
+  'data',
+]);
+
+/** For SmtpClient: 'answer-no' where this reply settles that an expectation is not met, and nothing has been sent yet. */
+export function unmetBy(expect: readonly Expectation[], step: Step): EhloError | null {
+  const one = expect.find(({ stage }) => stage === step.stage);
+  if (!one || !before.has(step.stage) || matches(one.codes, step.code)) return null;
+  // HELO may follow; a login goes on.
+  if ((step.stage === 'ehlo' && step.code >= 500) || step.code === 334) return null;
+  return notMet(one, `${step.code} ${step.text}`, {});
+}
 
 /** What the outcome is once the expectations have been looked at: `error` itself, none, or 'answer-no'. */
 export function judgeExpectations(
@@ -18,20 +40,23 @@ export function judgeExpectations(
     .find(({ one, steps }) => steps.length === 0 || !steps.every(({ code }) => matches(one.codes, code)));
   if (failed) {
     const { one, steps } = failed;
+    if (error?.code === 'answer-no') return error;
     // What never came to be said was kept away by something else, and that is the news.
     if (steps.length === 0 && error && !error.reply) return error;
     const got = steps.map(({ code, text }) => `${code} ${text}`).join('; ');
-    const peer = attempt?.host;
-    return new EhloError(
-      'answer-no',
-      `expected ${one.codes} at ${one.stage}, ${got === '' ? 'and no reply came at that stage' : `got ${got}`}`,
-      { stage: one.stage, peer, side: 'remote', ...(error ? { cause: error, hint: error.message } : {}) },
-    );
+    return notMet(one, got, { peer: attempt?.host, ...(error ? { cause: error, hint: error.message } : {}) });
   }
   const awaited =
     error?.reply && expect.some((one) => one.stage === error.stage && matches(one.codes, error.reply?.code ?? 0));
   return awaited ? null : error;
 }
+
+const notMet = ({ codes, stage }: Expectation, got: string, facts: ErrorFacts): EhloError =>
+  new EhloError(
+    'answer-no',
+    `expected ${codes} at ${stage}, ${got === '' ? 'and no reply came at that stage' : `got ${got}`}`,
+    { stage, side: 'remote', ...facts },
+  );
 
 const stepsAt = ({ stage }: Expectation, attempt: Attempt | undefined): Step[] => {
   const all = attempt?.steps.filter((step) => step.stage === stage) ?? [];

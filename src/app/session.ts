@@ -13,6 +13,7 @@ import type { Transcript } from '../wire/transcript.ts';
 import { Wire } from '../wire/wire.ts';
 import type { Connection, TlsMode } from './connection.ts';
 import { normalControl, type ProtocolControl } from './control.ts';
+import { unmetBy } from './expectations.ts';
 import { type Login, tryLogin } from './login.ts';
 import type { Dial, Via } from './ports.ts';
 import { checkRequired, sayCommands, sayProxyHeader, sayXclient } from './preface.ts';
@@ -81,8 +82,7 @@ export const planFor = (
       ? { credentials: connection.credentials, mechanisms, optional: connection.authOptional }
       : undefined;
   // With credentials TLS is required, except where nobody can listen in between.
-  const needsTls = control.require.includes('REQUIRETLS') || (login && !isLocal(target.address, viaOf(connection)));
-  const fallback: TlsMode = needsTls ? 'required' : 'opportunistic';
+  const fallback: TlsMode = login && !isLocal(target.address, viaOf(connection)) ? 'required' : 'opportunistic';
   return {
     target,
     protocol: scheme === 'lmtp' || scheme === 'lmtp+unix' ? 'lmtp' : 'smtp',
@@ -163,6 +163,7 @@ async function open(session: Session, plan: SessionPlan, dial: Dial, clock: Cloc
     deadlines,
     protocol: plan.protocol,
     strict: plan.control.strict,
+    ...(plan.control.expect.length > 0 ? { judge: (step: Step) => unmetBy(plan.control.expect, step) } : {}),
     onStep: hooks.onStep,
   });
   session.client = client;

@@ -34,6 +34,8 @@ export interface SmtpClientOptions {
   /** True: what is tolerated otherwise, as a quirk, is an error. */
   strict?: boolean;
   onStep?: ((step: Step) => void) | undefined;
+  /** Looks at each reply; an error ends the session as the caller wants it to. */
+  judge?: ((step: Step) => EhloError | null) | undefined;
 }
 
 /** RFC 4954 4: an initial response that would make the line longer goes in an answer of its own. */
@@ -50,6 +52,7 @@ export class SmtpClient {
   extensions: Extensions = new Map();
   lastReply: Reply | undefined;
   readonly #onStep: ((step: Step) => void) | undefined;
+  readonly #judge: SmtpClientOptions['judge'];
   readonly #strict: boolean;
   readonly #scrubber: Scrubber;
   #sentAt = 0;
@@ -64,6 +67,7 @@ export class SmtpClient {
     this.protocol = options.protocol;
     this.deadlines = options.deadlines;
     this.#onStep = options.onStep;
+    this.#judge = options.judge;
     this.#strict = options.strict ?? false;
     this.#scrubber = wire.transcript?.scrubber ?? new Scrubber();
     this.#sentAt = wire.clock.now();
@@ -200,6 +204,8 @@ export class SmtpClient {
     };
     this.steps.push(step);
     this.#onStep?.(step);
+    const judged = this.#judge?.(step);
+    if (judged) throw judged.with({ peer: this.wire.peer });
     if (verdictOf(stage, answer) === 'wrong-phase') {
       throw this.wire.error(
         'reply-unexpected',

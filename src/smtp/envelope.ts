@@ -42,6 +42,8 @@ export interface EnvelopeOptions {
   prdr?: boolean;
   /** Say also what the server does not offer. */
   force?: boolean;
+  /** TLS on every further hop (RFC 8689). */
+  requireTls?: boolean;
 }
 
 export interface EnvelopeCommands {
@@ -62,7 +64,7 @@ export function envelopeCommands(
   envelope: Envelope,
   message: OutgoingMessage | null,
   extensions: Extensions,
-  { prdr: wantsPrdr = false, force = false }: EnvelopeOptions = {},
+  { prdr: wantsPrdr = false, force = false, requireTls = false }: EnvelopeOptions = {},
 ): EnvelopeCommands {
   const notes: string[] = [];
   const offers = (extension: string): boolean => force || extensions.has(extension);
@@ -111,6 +113,7 @@ export function envelopeCommands(
   if (wantsDsn(envelope) && !dsn) notes.push('the server does not offer DSN: no delivery notification was asked for');
   if (dsn && envelope.ret) mail.push({ keyword: 'RET', value: envelope.ret });
   if (dsn && envelope.envid) mail.push({ keyword: 'ENVID', value: encodeXtext(envelope.envid) });
+  if (requireTls) mail.push({ keyword: 'REQUIRETLS' });
   const prdr = wantsPrdr && offers('PRDR');
   if (wantsPrdr && !prdr) notes.push('the server does not offer PRDR: there is one verdict for all recipients');
   if (prdr) mail.push({ keyword: 'PRDR' });

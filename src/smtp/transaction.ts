@@ -44,6 +44,8 @@ export interface TransactionOptions {
   prdr?: boolean;
   /** What the server does not offer is said all the same. */
   force?: boolean;
+  /** MAIL says REQUIRETLS; that the session may is the caller's to know (RFC 8689 4.1). */
+  requireTls?: boolean;
 }
 
 /** Octets of a chunk where nobody says: large enough for few round trips, small enough to hold. */
@@ -105,8 +107,8 @@ class Transaction {
 
   async #converse(): Promise<void> {
     const client = this.#client;
-    const { until, prdr = false, force = false } = this.#options;
-    const commands = envelopeCommands(this.#envelope, this.#message, client.extensions, { prdr, force });
+    const { until, prdr = false, force = false, requireTls = false } = this.#options;
+    const commands = envelopeCommands(this.#envelope, this.#message, client.extensions, { prdr, force, requireTls });
     this.#notes = commands.notes;
     this.#prdr = commands.prdr;
     const chunkBytes = this.#chunkBytes();
@@ -295,7 +297,9 @@ class Transaction {
 
   /** What a thrown error means for the message; the connection is of no use any more. */
   #broken(error: EhloError): EhloError {
-    const early = (error.kind === 'input' || error.kind === 'policy') && error.stage === 'mail';
+    const early =
+      ((error.kind === 'input' || error.kind === 'policy') && error.stage === 'mail') ||
+      (error.kind === 'answer' && error.stage !== 'data');
     this.#usable = early;
     // Without its dot the message is not one; nothing that is still queued may complete it.
     if (!early) this.#client.wire.destroy();

@@ -1,12 +1,10 @@
 // Files that the user names, standard input, and streams that must be read twice: app/ports.ts `Files` over the file system.
-
-import type { Stats } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
+// Over Node's callback calls: node:fs/promises costs a short run more to load than it reads.
+import fs, { type Stats } from 'node:fs';
 import type { Files } from '../app/ports.ts';
 import { type ByteSource, bytesSource } from '../base/bytes.ts';
 import { EhloError } from '../base/errors.ts';
 import { spoolThreshold } from '../base/limits.ts';
-import { createTemporaryFile } from './temporary.ts';
 
 const chunkSize = 128 * 1024;
 
@@ -45,36 +43,59 @@ async function readFile(path: string): Promise<ByteSource & { name: string }> {
       });
     }
     // A pipe, or a file of /proc, which has content but no size.
-    return { ...(await spool(handleChunks(file, path))), name: path };
+    return { ...(await spool(fileChunks(file))), name: path };
   } finally {
     await file.close();
   }
 }
 
-const openFile = (path: string): Promise<FileHandle> =>
-  open(path, 'r').catch((cause: NodeJS.ErrnoException) => {
-    throw cannotRead(path, cause);
+/** A file open for reading. Errors: 'no-input', 'io'. */
+class InputFile {
+  readonly #fd: number;
+  readonly #path: string;
+
+  constructor(fd: number, path: string) {
+    this.#fd = fd;
+    this.#path = path;
+  }
+
+  stat(): Promise<Stats> {
+    return call(this.#path, (done) => fs.fstat(this.#fd, done));
+  }
+
+  /** Octets read; 0 at the end. `at` null: from where the last one ended. */
+  read(into: Buffer, from: number, at: number | null): Promise<number> {
+    return call(this.#path, (done) => fs.read(this.#fd, into, from, into.length - from, at, done));
+  }
+
+  close(): Promise<void> {
+    return call(this.#path, (done) => fs.close(this.#fd, done));
+  }
+}
+
+const call = <T>(path: string, run: (done: (failure: NodeJS.ErrnoException | null, value?: T) => void) => void) =>
+  new Promise<T>((resolve, reject) => {
+    // A call without a value has T = void.
+    run((failure, value) => (failure ? reject(cannotRead(path, failure)) : resolve(value as T)));
   });
 
+const openFile = async (path: string): Promise<InputFile> =>
+  new InputFile(await call<number>(path, (done) => fs.open(path, 'r', done)), path);
+
 /** Undefined where a file says it is empty and is not. */
-async function readSmall(file: FileHandle, path: string, size: number): Promise<Buffer | undefined> {
+async function readSmall(file: InputFile, path: string, size: number): Promise<Buffer | undefined> {
   // One byte more: a file that grows while it is read is noticed.
   const bytes = Buffer.allocUnsafe(size + 1);
   let filled = 0;
   for (;;) {
-    const { bytesRead } = await readAt(file, path, bytes, filled);
-    filled += bytesRead;
-    if (bytesRead === 0 || filled > size) break;
+    const octets = await file.read(bytes, filled, filled);
+    filled += octets;
+    if (octets === 0 || filled > size) break;
   }
   if (size === 0 && filled > 0) return undefined;
   if (filled !== size) throw changed(path);
   return bytes.subarray(0, size);
 }
-
-const readAt = (file: FileHandle, path: string, into: Buffer, at: number): Promise<{ bytesRead: number }> =>
-  file.read(into, at, into.length - at, at).catch((cause: NodeJS.ErrnoException) => {
-    throw cannotRead(path, cause);
-  });
 
 /** Reads again from the path each time, and insists that it is still the same bytes as far as the system can tell. */
 export const fileSource = (path: string, facts: Stats): ByteSource => ({
@@ -85,7 +106,7 @@ export const fileSource = (path: string, facts: Stats): ByteSource => ({
       const now = await file.stat();
       if (now.ino !== facts.ino || now.dev !== facts.dev || now.mtimeMs !== facts.mtimeMs) throw changed(path);
       let total = 0;
-      for await (const chunk of handleChunks(file, path)) {
+      for await (const chunk of fileChunks(file)) {
         total += chunk.length;
         if (total > facts.size) throw changed(path);
         yield chunk;
@@ -98,14 +119,12 @@ export const fileSource = (path: string, facts: Stats): ByteSource => ({
 });
 
 /** A new buffer each: whoever gets a chunk may keep it. */
-async function* handleChunks(file: FileHandle, path: string): AsyncGenerator<Buffer> {
+async function* fileChunks(file: InputFile): AsyncGenerator<Buffer> {
   for (;;) {
     const buffer = Buffer.allocUnsafeSlow(chunkSize);
-    const { bytesRead } = await file.read(buffer, 0, chunkSize, null).catch((cause: NodeJS.ErrnoException) => {
-      throw cannotRead(path, cause);
-    });
-    if (bytesRead === 0) return;
-    yield buffer.subarray(0, bytesRead);
+    const octets = await file.read(buffer, 0, null);
+    if (octets === 0) return;
+    yield buffer.subarray(0, octets);
   }
 }
 
@@ -148,7 +167,7 @@ async function spool(chunks: AsyncIterable<Buffer>): Promise<ByteSource & { disp
     size += next.value.length;
     if (size > spoolThreshold) break;
   }
-  const temporary = await createTemporaryFile();
+  const temporary = await (await import('./temporary.ts')).createTemporaryFile();
   try {
     for (const part of parts) await temporary.write(part);
     for (let next = await iterator.next(); !next.done; next = await iterator.next()) await temporary.write(next.value);
