@@ -1,12 +1,14 @@
 // `ehlo send`: options to a request, the report to the terminal. The work is in app/send.ts.
 import type { Command } from 'commander';
+import type { MessageInput } from '../../app/message-input.ts';
 import { EhloError } from '../../base/errors.ts';
 import type { Context, OptionCommand } from '../command.ts';
 import { controlGroup, readControl, readRetry } from '../control-options.ts';
 import { introduce } from '../help.ts';
+import { mergeOptionRows, wantsMerge, wantsTemplate } from '../merge-options.ts';
 import { messageGroups, messageInput, readDkim } from '../message-options.ts';
 import { addOptionGroups } from '../option-rows.ts';
-import { optionValues } from '../option-values.ts';
+import { type OptionValues, optionValues } from '../option-values.ts';
 import { addConnectionOptions, parseConnection } from '../options.ts';
 import { queueGroup, readQueue } from '../queue-options.ts';
 import { openRecords, recordGroup } from '../send-records.ts';
@@ -33,80 +35,103 @@ export const sendCommand: OptionCommand = {
       },
     ]);
     command.argument('[recipient...]', 'recipients: in the To header and in the envelope');
-    addOptionGroups(command, [...messageGroups, controlGroup, queueGroup, recordGroup]);
+    addOptionGroups(command, [...messageGroups, mergeOptionRows, controlGroup, queueGroup, recordGroup]);
     addConnectionOptions(command, 'send');
   },
 
   async run(args, raw, context) {
     const options = optionValues(raw);
-    const connection = await parseConnection(raw, context);
-    if (!connection.server && !options.flag('dry-run')) {
-      throw new EhloError('usage', 'no server was given', {
-        hint: 'add --server HOST[:PORT], or --server mx: to deliver to the MX hosts of each recipient',
-      });
+    const plan = await readPlan(raw, options, context);
+    try {
+      if (!wantsMerge(options)) return await sendOne(args, options, plan, context);
+      const { runMerge } = await import('../merge.ts');
+      const { onSent, onEvent } = plan.records;
+      const hooks = { scrubber: context.scrubber, ...(onSent ? { onSent } : {}), ...(onEvent ? { onEvent } : {}) };
+      return await runMerge(args, options, { request: plan.request, hooks, input: plan.input }, context);
+    } finally {
+      await plan.close();
     }
-    const human = context.format === 'human';
-    const live = human && context.verbosity > 0;
-    // Only what this run shows: start-up time is what a script that sends one message pays for.
-    const [{ send }, json, transcripts] = await Promise.all([
-      import('../../app/send.ts'),
-      human ? undefined : import('../../render/json.ts'),
-      live ? import('../../render/transcript.ts') : undefined,
-    ]);
-    const control = await readControl(options);
-    const retry = readRetry(options);
-    const print = options.oneOf('print', ['message-id', 'queue-id', 'response']);
-    const dkim = await readDkim(options, context);
-    const queue = await readQueue(raw, control, context);
-    const records = await openRecords(options, context);
-    const sending = send(
-      {
-        connection,
-        input: { ...messageInput(args, options, context, connection.credentials?.user), dkim },
-        onReject: options.oneOf('on-reject', ['continue', 'abort']) ?? 'continue',
-        pipelining: raw['pipelining'] !== false,
-        dryRun: options.flag('dry-run'),
-        control,
-        ...(retry ? { retry } : {}),
-        ...(queue ? { queue } : {}),
-      },
-      context.ports,
-      {
-        scrubber: context.scrubber,
-        signal: context.signal,
-        ...(records.onSent ? { onSent: records.onSent } : {}),
-        onEvent: (event) => {
-          records.onEvent?.(event);
-          if (transcripts)
-            context.stderr.write(
-              transcripts.renderEvent(event, context.stderr.style, { times: context.verbosity > 1 }),
-            );
-          else if (json && context.format === 'ndjson')
-            context.stdout.write(json.jsonLine({ event: 'transcript', ...event }));
-        },
-      },
-    );
-    const result = await sending.finally(async () => {
-      records.close();
-      await queue?.spool.close();
-    });
-    const { report, error } = result;
-    if (json) {
-      const { transcript, ...rest } = report;
-      const document = context.verbosity > 0 ? report : rest;
-      context.stdout.write(
-        context.format === 'json' ? json.jsonDocument(document) : json.jsonLine({ event: 'report', ...rest }),
-      );
-      return report.exit.code;
-    }
-    if (report.dryRun && result.message) {
-      for await (const chunk of result.message.chunks()) context.stdout.write(chunk);
-      return report.exit.code;
-    }
-    await show(report, error, print, context);
-    return report.exit.code;
   },
 };
+
+/** All that is the same for each message, checked before any is made. */
+async function readPlan(raw: Record<string, unknown>, options: OptionValues, context: Context) {
+  const connection = await parseConnection(raw, context);
+  const dryRun = options.flag('dry-run');
+  if (!connection.server && !dryRun) {
+    throw new EhloError('usage', 'no server was given', {
+      hint: 'add --server HOST[:PORT], or --server mx: to deliver to the MX hosts of each recipient',
+    });
+  }
+  const control = await readControl(options);
+  const retry = readRetry(options);
+  const dkim = await readDkim(options, context);
+  const queue = await readQueue(raw, control, context);
+  const records = await openRecords(options, context);
+  return {
+    request: {
+      connection,
+      onReject: options.oneOf('on-reject', ['continue', 'abort']) ?? ('continue' as const),
+      pipelining: raw['pipelining'] !== false,
+      dryRun,
+      control,
+      ...(retry ? { retry } : {}),
+      ...(queue ? { queue } : {}),
+    },
+    input: (args: string[], values: OptionValues): MessageInput => ({
+      ...messageInput(args, values, context, connection.credentials?.user),
+      dkim,
+    }),
+    records,
+    async close() {
+      records.close();
+      await queue?.spool.close();
+    },
+  };
+}
+
+async function sendOne(
+  args: string[],
+  options: OptionValues,
+  { request, input, records }: Awaited<ReturnType<typeof readPlan>>,
+  context: Context,
+): Promise<number> {
+  const print = options.oneOf('print', ['message-id', 'queue-id', 'response']);
+  const human = context.format === 'human';
+  // Only what this run shows: start-up time is what a script that sends one message pays for.
+  const [{ send }, json, transcripts] = await Promise.all([
+    import('../../app/send.ts'),
+    human ? undefined : import('../../render/json.ts'),
+    human && context.verbosity > 0 ? import('../../render/transcript.ts') : undefined,
+  ]);
+  const message = wantsTemplate(options)
+    ? await (await import('../template-options.ts')).templatedInput(args, options, input, context.ports)
+    : input(args, options);
+  const times = context.verbosity > 1;
+  const result = await send({ ...request, input: message }, context.ports, {
+    scrubber: context.scrubber,
+    signal: context.signal,
+    ...(records.onSent ? { onSent: records.onSent } : {}),
+    onEvent: (event) => {
+      records.onEvent?.(event);
+      if (transcripts) context.stderr.write(transcripts.renderEvent(event, context.stderr.style, { times }));
+      else if (json && context.format === 'ndjson') {
+        context.stdout.write(json.jsonLine({ event: 'transcript', ...event }));
+      }
+    },
+  });
+  const { report, error } = result;
+  if (json) {
+    const { transcript, ...rest } = report;
+    const document = context.verbosity > 0 ? report : rest;
+    context.stdout.write(
+      context.format === 'json' ? json.jsonDocument(document) : json.jsonLine({ event: 'report', ...rest }),
+    );
+  } else if (report.dryRun && result.message) {
+    for await (const chunk of result.message.chunks()) context.stdout.write(chunk);
+  } else await show(report, error, print, context);
+  return report.exit.code;
+}
 
 type Result = Awaited<ReturnType<typeof import('../../app/send.ts').send>>;
 

@@ -1,0 +1,35 @@
+// When a run is ended from outside, the sends that are on their way end with it, except between the end of data and its
+// verdict: there it would turn a message that may be accepted into one that nobody knows about.
+import { EhloError } from '../base/errors.ts';
+import type { TranscriptEvent } from '../wire/transcript.ts';
+
+export interface Watch {
+  signal: AbortSignal;
+  onEvent(event: TranscriptEvent): void;
+  release(): void;
+}
+
+/** Of one send. The time limit of the whole run (--max-time) waits for nothing. */
+export function watchEnding(outer: AbortSignal): Watch {
+  const inner = new AbortController();
+  let awaitsVerdict = false;
+  const pass = (): void => {
+    const isTimeUp = outer.reason instanceof EhloError && outer.reason.code === 'timeout';
+    if (!awaitsVerdict || isTimeUp) inner.abort(outer.reason);
+  };
+  if (outer.aborted) pass();
+  else outer.addEventListener('abort', pass, { once: true });
+  return {
+    signal: inner.signal,
+    onEvent({ dir, stage }) {
+      // The one remark while the body goes out is that its end follows.
+      if (dir === 'info' && stage === 'body') awaitsVerdict = true;
+      // Another host, or another message to the same one.
+      else if (awaitsVerdict && (stage === 'connect' || (dir === 'out' && stage === 'mail'))) {
+        awaitsVerdict = false;
+        if (outer.aborted) pass();
+      }
+    },
+    release: () => outer.removeEventListener('abort', pass),
+  };
+}
