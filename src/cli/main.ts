@@ -33,6 +33,11 @@ const commands: CommandEntry[] = [
     load: async () => (await import('./commands/sendmail.ts')).sendmailCommand,
   },
   {
+    name: 'swaks',
+    summary: 'the options, transcript and exit codes of swaks on this engine',
+    load: async () => (await import('./commands/swaks.ts')).swaksCommand,
+  },
+  {
     name: 'queue',
     summary: 'send, list, hold or drop the messages that wait in the spool',
     load: async () => (await import('./commands/queue.ts')).queueCommand,
