@@ -13,6 +13,7 @@ import type { Connection } from './connection.ts';
 import { normalControl, type ProtocolControl } from './control.ts';
 import type { Ports } from './ports.ts';
 import { openSession, planFor, type Session, type SessionTimings, type Target } from './session.ts';
+import { endsWith } from './session-end.ts';
 import type { SessionPool } from './session-pool.ts';
 
 export interface AttemptRequest {
@@ -63,8 +64,10 @@ export async function attemptAt(
 ): Promise<Tried> {
   const kept = hooks.pool?.take(target);
   if (kept) {
-    const tried = await converse(request, target, kept, hooks);
-    // The server may have closed a session that waited; before MAIL was answered nothing was begun.
+    // It was opened for another message, which another signal could end.
+    const letGo = kept.wire ? endsWith(kept.wire, hooks.signal) : undefined;
+    const tried = await converse(request, target, kept, hooks).finally(letGo);
+    // The server may be done with a session that it has had for a while; before MAIL was taken nothing was begun.
     if (!endedWhileWaiting(tried)) return tried;
   }
   const control = request.control ?? normalControl;
@@ -91,11 +94,11 @@ interface Tried {
   result: TransactionOutcome | null;
 }
 
-const endedWhileWaiting = ({ attempt: { error, steps } }: Tried): boolean =>
-  error !== null &&
-  (error.kind === 'lost' || error.reply?.code === 421) &&
-  !error.mayDuplicate &&
-  steps.every((step) => step.stage !== 'mail' || step.code === 421);
+const endedWhileWaiting = ({ attempt: { error, steps } }: Tried): boolean => {
+  const mail = steps.find((step) => step.stage === 'mail');
+  if (mail || !error) return mail?.code === 421;
+  return (error.kind === 'lost' || error.reply?.code === 421) && !error.mayDuplicate;
+};
 
 /** The transaction or the probe of an open session, and its end. */
 async function converse(
@@ -131,6 +134,9 @@ async function converse(
     if (control.stop?.how === 'drop' && !error) {
       wire?.info(`closed without QUIT after ${control.stop.after}, as asked`);
       wire?.destroy();
+    } else if (wire?.ended && wire.buffered === 0) {
+      if (control.stop?.how === 'quit' && !error)
+        notes.push(`closed without QUIT: after ${control.stop.after} none can be said`);
     } else if (client && (!error || politeKinds.has(error.kind))) {
       const late = await client.goodbye();
       // Only where nobody can tell any more which reply was the verdict does a late extra reply undo it.

@@ -15,6 +15,8 @@ export const delayAfter = 4 * 60 * minute;
 /** Milliseconds from the nth try to the next one. */
 export const waitAfter = (tries: number): number => waits[tries - 1] ?? hourly;
 
+const longest = Math.max(...waits, hourly);
+
 /** As the schedule names it: A-labels in lower case. */
 export const domainOf = (address: string): string => {
   const { domain } = parseMailbox(address);
@@ -32,11 +34,14 @@ const nextOf = (entry: QueueEntry, address: string): number => Date.parse(schedu
 /** Its time is over: a last try, and who still waits then is given up. */
 export const isOver = (entry: QueueEntry, now: Date): boolean => Date.parse(entry.expires) <= now.getTime();
 
+/** What lies further ahead than any wait was written before the clock was set back. */
+const isDue = (next: number, now: number): boolean => next <= now || next > now + longest;
+
 /** Who is to be tried now. `anyway`: whoever waits, however long still. */
 export function dueRecipients(entry: QueueEntry, now: Date, anyway: boolean): string[] {
   const all = anyway || isOver(entry, now);
   return entry.recipients
-    .filter((one) => one.status === 'waiting' && (all || nextOf(entry, one.address) <= now.getTime()))
+    .filter((one) => one.status === 'waiting' && (all || isDue(nextOf(entry, one.address), now.getTime())))
     .map((one) => one.address);
 }
 

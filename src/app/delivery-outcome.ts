@@ -24,6 +24,10 @@ export const undecided = (address: string, error: EhloError, host: string | null
 export const statusOf = (error: EhloError): RecipientOutcome['status'] =>
   error.exit === 'UNKNOWN' ? 'unknown' : error.retryable || error.kind === 'answer' ? 'deferred' : 'rejected';
 
+/** All or nobody, and somebody was refused: then nobody gets it, neither now nor later. */
+export const notAll = (onReject: 'continue' | 'abort', recipients: readonly DeliveredRecipient[]): boolean =>
+  onReject === 'abort' && recipients.some((one) => one.status === 'rejected');
+
 /** What the recipients' fates together come to: null when everybody was accepted. */
 export function deliveryError(recipients: readonly DeliveredRecipient[]): EhloError | null {
   const open = recipients.filter((one) => one.status !== 'accepted');

@@ -3,6 +3,7 @@ import { EhloError, type ErrorFacts } from '../base/errors.ts';
 import type { Step } from '../smtp/client.ts';
 import type { Attempt } from './attempt.ts';
 import type { Expectation } from './control.ts';
+import type { DeliveredRecipient } from './delivery-outcome.ts';
 
 /** Of these the last reply counts: a session says EHLO twice, a login goes through 334. Elsewhere every reply does. */
 const lastCounts: ReadonlySet<Step['stage']> = new Set(['ehlo', 'auth']);
@@ -29,11 +30,12 @@ export function unmetBy(expect: readonly Expectation[], step: Step): EhloError |
   return notMet(one, `${step.code} ${step.text}`, {});
 }
 
-/** What the outcome is once the expectations have been looked at: `error` itself, none, or 'answer-no'. */
+/** What the outcome is once the expectations have been looked at: `error` itself, none, or 'answer-no'. `open` is whose outcome counts. */
 export function judgeExpectations(
   expect: readonly Expectation[],
   attempt: Attempt | undefined,
   error: EhloError | null,
+  open: readonly DeliveredRecipient[],
 ): EhloError | null {
   const failed = expect
     .map((one) => ({ one, steps: stepsAt(one, attempt) }))
@@ -44,11 +46,22 @@ export function judgeExpectations(
     // What never came to be said was kept away by something else, and that is the news.
     if (steps.length === 0 && error && !error.reply) return error;
     const got = steps.map(({ code, text }) => `${code} ${text}`).join('; ');
-    return notMet(one, got, { peer: attempt?.host, ...(error ? { cause: error, hint: error.message } : {}) });
+    const behind = error && { cause: error, hint: error.message, mayDuplicate: error.mayDuplicate };
+    return notMet(one, got, { peer: attempt?.host, ...behind });
   }
-  const awaited =
-    error?.reply && expect.some((one) => one.stage === error.stage && matches(one.codes, error.reply?.code ?? 0));
-  return awaited ? null : error;
+  return error && isRefusal(error) && open.every((one) => wasExpected(expect, one)) ? null : error;
+}
+
+/** Replies that are out of step are nobody's answer, however well their codes fit; and no expectation turns doubt into a yes. */
+const isRefusal = ({ reply, kind, mayDuplicate }: EhloError): boolean =>
+  reply !== undefined && kind !== 'protocol' && !mayDuplicate;
+
+/** Of somebody who was not refused but held back (--on-reject abort) no reply says anything. */
+function wasExpected(expect: readonly Expectation[], { status, reply, stage, error }: DeliveredRecipient): boolean {
+  if (status === 'accepted') return true;
+  const said = reply ? { stage, code: reply.code } : error?.reply && { stage: error.stage, code: error.reply.code };
+  if (!said) return status !== 'unknown' && error === null;
+  return expect.some((one) => one.stage === said.stage && matches(one.codes, said.code));
 }
 
 const notMet = ({ codes, stage }: Expectation, got: string, facts: ErrorFacts): EhloError =>

@@ -1,6 +1,7 @@
 // What a tester says besides a normal session: the PROXY header before everything, XCLIENT behind EHLO, commands before
 // MAIL; and what a server must offer (--require).
 import { EhloError } from '../base/errors.ts';
+import { mask } from '../base/secret.ts';
 import { encodeXtext } from '../base/xtext.ts';
 import type { SmtpClient } from '../smtp/client.ts';
 import { verdictOf } from '../smtp/phases.ts';
@@ -46,7 +47,7 @@ export async function sayXclient(client: SmtpClient, { xclient, force }: Protoco
   return true;
 }
 
-/** Values in xtext; an empty one, and one that begins with a bracket, are the special values [UNAVAILABLE] and [TEMPUNAVAIL]. */
+/** Values in xtext, but for the two that are words of the protocol. */
 export function xclientLines(attributes: ProtocolControl['xclient']): string[] {
   const lines: string[] = [];
   for (const { name, value } of attributes) {
@@ -60,8 +61,30 @@ export function xclientLines(attributes: ProtocolControl['xclient']): string[] {
 
 /** Every reply is taken, and told in the steps and the transcript; what it says is for the user to judge. */
 export async function sayCommands(client: SmtpClient, { commands }: ProtocolControl): Promise<void> {
-  for (const line of commands) await client.ask('command', line);
+  let asked = false;
+  for (const line of commands) {
+    const { shown, secret }: HiddenLine = asked ? { shown: mask, secret: line } : loginIn(line);
+    if (secret !== undefined) for (const form of formsOf(secret)) client.wire.transcript?.scrubber.add(form);
+    asked = (await client.ask('command', line, shown)).code === 334;
+  }
 }
+
+interface HiddenLine {
+  shown?: string;
+  secret?: string;
+}
+
+/** An AUTH line as it may be shown, and the initial response in it (RFC 4954 4). */
+function loginIn(line: string): HiddenLine {
+  const [, head, response] = /^(AUTH +\S+ +)(\S.*)$/i.exec(line) ?? [];
+  return response === undefined || response === '=' ? {} : { shown: `${head}${mask}`, secret: response };
+}
+
+/** A server may repeat the response, or what is in it: PLAIN has its parts behind NULs (RFC 4616 2). */
+const formsOf = (response: string): (string | Buffer)[] => {
+  const bytes = Buffer.from(response, 'base64');
+  return [response, bytes, bytes.toString('latin1').split('\0').at(-1) ?? ''];
+};
 
 /** Throws 'missing-extension' (and 'tls-certificate' for REQUIRETLS, RFC 8689 4.1) before a transaction begins. */
 export function checkRequired(

@@ -5,7 +5,7 @@ import { composeNotice, type NoticeKind } from '../message/dsn.ts';
 import { delayAfter } from './backoff.ts';
 import type { Ports } from './ports.ts';
 import { enqueue } from './queue.ts';
-import type { Claim, QueuedRecipient, QueueEntry, Spool } from './spool.ts';
+import type { Claim, QueuedRecipient, QueueEntry, Route, Spool } from './spool.ts';
 
 /** A longer message comes back as its header, unless the sender asked for all of it. */
 const fullMax = 50 * 1024;
@@ -22,7 +22,8 @@ const asksFor = ({ notify }: QueuedRecipient, what: 'SUCCESS' | 'FAILURE' | 'DEL
 /** What the sender should hear and has not heard. */
 function owedNotices(entry: QueueEntry, now: Date): Owed[] {
   // RFC 2033 4.2: what LMTP accepted is delivered; SMTP only passes it on.
-  const success = /^lmtp/i.test(String(entry.route.options['server'])) ? 'delivered' : 'relayed';
+  const { options } = entry.route;
+  const success = options['lmtp'] === true || /^lmtp/i.test(String(options['server'])) ? 'delivered' : 'relayed';
   const kindOf = (one: QueuedRecipient): NoticeKind | null => {
     switch (one.status) {
       case 'rejected':
@@ -104,7 +105,7 @@ async function queueNotice(
       address: one.address,
       ...(one.orcpt === undefined ? {} : { orcpt: one.orcpt }),
       // RFC 3463 3.5: the code of the actual problem where there is one, else "delivery time expired".
-      enhanced: one.last?.enhanced ?? (one.status === 'expired' && one.last?.code === undefined ? '4.4.7' : null),
+      enhanced: one.last?.enhanced ?? (one.status === 'expired' && !one.last?.code ? '4.4.7' : null),
       code: one.last?.code ?? null,
       text: one.last?.text ?? 'it was never tried',
       expired: one.status === 'expired',
@@ -113,7 +114,10 @@ async function queueNotice(
     })),
     original: { source: await spool.message(entry), eightBit: entry.eightBit, utf8Headers: entry.utf8Headers },
     // RFC 3461 4.3: RET says how much of a failed message comes back; other notices bring the header.
-    full: kind === 'failed' && (ret === 'FULL' || (ret === undefined && entry.size <= fullMax)),
+    full:
+      kind === 'failed' &&
+      (ret === 'FULL' || (ret === undefined && entry.size <= fullMax)) &&
+      isCarried(entry, recipients),
   });
   await enqueue(
     spool,
@@ -122,7 +126,7 @@ async function queueNotice(
       envelope: { from: '', to: [{ address: from, notify: ['NEVER'] }] },
       message: notice,
       messageId: notice.messageId,
-      route: entry.route,
+      route: noticeRoute(entry.route),
       onReject: 'continue',
       id,
     },
@@ -133,6 +137,20 @@ async function queueNotice(
   const next = withTold(entry, (one) => names.has(one.address), kind === 'delayed' ? 'delay' : 'end');
   await claim.update({ ...next, notices: entry.notices + 1 });
 }
+
+/** Where no server said a word of it, what kept an 8-bit message (no 8BITMIME) would keep a notice that holds it. */
+const isCarried = (entry: QueueEntry, recipients: readonly QueuedRecipient[]): boolean =>
+  !entry.eightBit || entry.utf8Headers || recipients.some((one) => one.last?.code);
+
+/** About who reads it on the way (RFC 8689 5); what else a message requires, its notice does not need. */
+const requiredOfNotices: readonly string[] = ['STARTTLS', 'REQUIRETLS'];
+
+const noticeRoute = ({ control, ...route }: Route): Route => ({
+  ...route,
+  ...(control && {
+    control: { ...control, require: control.require.filter((one) => requiredOfNotices.includes(one)) },
+  }),
+});
 
 const withTold = (
   entry: QueueEntry,

@@ -49,7 +49,8 @@ export async function runQueue(
     for (let id = ids.shift(); id !== undefined && !hooks.signal?.aborted; id = ids.shift()) {
       const run = await tryEntry(id, anyway, once, hooks);
       // Busy, or done by another process since the list was made: not ours to tell.
-      if (run.result === 'skipped' && !run.error && request.ids.length === 0) continue;
+      const silent = run.result === 'skipped' && !run.error && run.notices.length === 0;
+      if (silent && request.ids.length === 0) continue;
       runs.push(run);
       hooks.onEntry?.(run);
       ids.push(...run.notices);

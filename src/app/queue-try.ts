@@ -209,7 +209,8 @@ class EntryTry {
     const { entry } = this.#claim;
     if (note) this.#run.notes.push(note);
     const statuses = new Set(entry.recipients.map((one) => one.status));
-    if (!statuses.has('waiting') && !statuses.has('unknown')) await this.#claim.remove();
+    // A held one may still owe a notice.
+    if (!entry.held && !statuses.has('waiting') && !statuses.has('unknown')) await this.#claim.remove();
     const tried = entry.recipients.filter((one) => this.#touched.has(one.address));
     return {
       ...this.#run,

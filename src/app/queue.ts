@@ -4,7 +4,7 @@ import type { Clock } from '../base/clock.ts';
 import { EhloError } from '../base/errors.ts';
 import type { Envelope, OutgoingMessage, Recipient } from '../smtp/envelope.ts';
 import { afterDeferral, domainOf, giveUpAfter } from './backoff.ts';
-import type { DeliveredRecipient } from './delivery-outcome.ts';
+import { type DeliveredRecipient, notAll } from './delivery-outcome.ts';
 import { lastWord } from './queue-outcome.ts';
 import { alongMx, checkRoute } from './route.ts';
 import type { Claim, LastWord, QueuedRecipient, QueueEntry, Route, Spool } from './spool.ts';
@@ -15,10 +15,14 @@ export interface EnqueueRequest {
   messageId: string | null;
   route: Route;
   onReject: 'continue' | 'abort';
+  /** Of the tries of the queue, where that is another thing than of the one just made. */
+  laterOnReject?: 'continue' | 'abort';
   /** Milliseconds until what waits still is given up. Default: five days. */
   expiresMs?: number;
   /** The outcome of a try that was just made: only those whom it deferred are queued, and their next try is a minute away. */
   tried?: readonly DeliveredRecipient[];
+  /** Takes secrets out of what servers said in that try: one may repeat what it was told. */
+  scrub?: (text: string) => string;
   /** Default: made up. With an id that is there already nothing is queued. */
   id?: string;
 }
@@ -28,15 +32,21 @@ export async function enqueue(spool: Spool, request: EnqueueRequest, clock: Cloc
   checkRoute(request.route);
   const now = clock.date();
   const { to, ...envelope } = request.envelope;
-  if (request.onReject === 'abort' && alongMx(request.route) && domainsOf(to).length > 1) {
+  const onReject = request.laterOnReject ?? request.onReject;
+  if (onReject === 'abort' && alongMx(request.route) && domainsOf(to).length > 1) {
     throw new EhloError('usage', 'all or nobody cannot be kept for recipients in several domains', {
       hint: 'nothing was queued; --on-reject abort needs one --server, or recipients of one domain',
     });
   }
+  if (request.tried && isDecided(request.tried, request.onReject)) return null;
+  const firstWord = (before: DeliveredRecipient): LastWord => {
+    const last = lastWord(before, now);
+    return { ...last, text: request.scrub?.(last.text) ?? last.text };
+  };
   const recipients = to.flatMap((one): QueuedRecipient[] => {
     const before = request.tried?.find(({ address }) => address === one.address);
     if (request.tried && before?.status !== 'deferred') return [];
-    return [{ ...one, status: 'waiting', last: before ? lastWord(before, now) : null, told: 'nothing' }];
+    return [{ ...one, status: 'waiting', last: before ? firstWord(before) : null, told: 'nothing' }];
   });
   if (recipients.length === 0) return null;
   const entry: Omit<QueueEntry, 'size'> = {
@@ -50,7 +60,7 @@ export async function enqueue(spool: Spool, request: EnqueueRequest, clock: Cloc
     envelope,
     recipients,
     domains: domainsOf(recipients).map((domain) => ({ domain, tries: 0, next: now.toISOString() })),
-    onReject: request.onReject,
+    onReject,
     route: request.route,
     held: false,
     trying: null,
@@ -66,6 +76,13 @@ export async function enqueue(spool: Spool, request: EnqueueRequest, clock: Cloc
   }
   return spool.add(entry, request.message.source);
 }
+
+/**
+ * Nothing is left to be sent later: all or nobody has come to nobody, or whoever sends ended the run, was told that it was
+ * not sent, and may send it again.
+ */
+const isDecided = (tried: readonly DeliveredRecipient[], onReject: 'continue' | 'abort'): boolean =>
+  notAll(onReject, tried) || tried.some((one) => one.error?.kind === 'interrupted');
 
 const domainsOf = (recipients: readonly Recipient[]): string[] => [
   ...new Set(recipients.map((one) => domainOf(one.address))),

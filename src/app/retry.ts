@@ -1,7 +1,7 @@
 // --retry: delivers again what was only deferred. Whatever may have been accepted is never among it.
 import { sleep } from '../base/clock.ts';
 import { type Delivered, type DeliverHooks, type DeliverRequest, deliver } from './deliver.ts';
-import type { DeliveredRecipient } from './delivery-outcome.ts';
+import { type DeliveredRecipient, notAll } from './delivery-outcome.ts';
 import type { Ports } from './ports.ts';
 import { unlessAborted } from './time-limit.ts';
 
@@ -24,7 +24,7 @@ export async function deliverWithRetry(
   let delayMs = retry?.delayMs ?? 0;
   for (let tries = 0; tries < (retry?.count ?? 0); tries++) {
     const open = delivered.recipients.filter(mayRetry);
-    if (open.length === 0 || hooks.signal?.aborted) break;
+    if (open.length === 0 || hooks.signal?.aborted || notAll(request.onReject, delivered.recipients)) break;
     try {
       await unlessAborted(sleep(ports.clock, delayMs), hooks.signal);
     } catch {

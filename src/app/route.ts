@@ -1,6 +1,7 @@
 // The route of a queued message: no secret may be in it, and there must be a way to come by the secret again without
 // asking anybody.
 import { EhloError } from '../base/errors.ts';
+import { splitUserinfo } from '../base/userinfo.ts';
 import type { ProtocolControl } from './control.ts';
 import type { KeptControl, Route } from './spool.ts';
 
@@ -10,16 +11,13 @@ const sources = [
   'password-command',
   'password-env',
   'token-command',
+  'oauth2',
   'netrc',
   'netrc-file',
   'keyring',
 ];
 
 const hint = 'use --password-command, --password-env or --password-file; a queued message keeps no password';
-
-/** scheme://user:password@ in any option, the proxy's included. */
-const urlWithPassword = /^[a-z][a-z0-9+.-]*:\/\/[^/@]*:[^/]*@/i;
-const userInUrl = /^[a-z][a-z0-9+.-]*:\/\/([^/@]+)@/i;
 
 /** Throws 'usage' where a later try would need something that only this run knows. */
 export function checkRoute(route: Route): void {
@@ -28,13 +26,14 @@ export function checkRoute(route: Route): void {
   if (secret !== undefined) throw refuse(`--${secret}`, hint);
   for (const [name, value] of Object.entries(options)) {
     const texts = typeof value === 'string' ? [value] : Array.isArray(value) ? value : [];
-    if (texts.some((text) => urlWithPassword.test(text))) throw refuse(`a password in the URL of --${name}`, hint);
+    if (texts.some((text) => splitUserinfo(text)?.password !== undefined))
+      throw refuse(`a password in the URL of --${name}`, hint);
     if (value === '-') throw refuse(`--${name} -`, 'standard input can be read only now; give a file');
   }
   const auth = typeof options['auth'] === 'string' ? options['auth'].toUpperCase() : '';
   if (auth === 'NONE' || auth === 'EXTERNAL') return;
   const server = typeof options['server'] === 'string' ? options['server'] : '';
-  const logsIn = options['user'] !== undefined || userInUrl.test(server);
+  const logsIn = options['user'] !== undefined || Boolean(splitUserinfo(server)?.user);
   if (logsIn && !sources.some((name) => options[name] !== undefined))
     throw refuse('a password that is asked for', hint);
 }

@@ -6,7 +6,7 @@ import type { TranscriptEvent } from '../wire/transcript.ts';
 import type { Connection } from './connection.ts';
 import { type ProtocolControl, stageOf } from './control.ts';
 import type { Delivered } from './deliver.ts';
-import { deliveryError } from './delivery-outcome.ts';
+import { deliveryError, notAll } from './delivery-outcome.ts';
 import { judgeExpectations } from './expectations.ts';
 import type { MessageInput, Outgoing } from './message-input.ts';
 import { prepareMessage } from './outgoing.ts';
@@ -15,7 +15,7 @@ import { deliverWithRetry, type Retry } from './retry.ts';
 import { decisiveOf, plannedReport, type SendReport, sendReport } from './send-report.ts';
 import type { SessionPool } from './session-pool.ts';
 import type { Route, Spool } from './spool.ts';
-import { unlessAborted, withTimeLimit } from './time-limit.ts';
+import { endingError, unlessAborted, withTimeLimit } from './time-limit.ts';
 
 export type { SendReport } from './send-report.ts';
 
@@ -37,21 +37,25 @@ export interface QueueRequest {
   route: Route;
   /** Milliseconds until what still waits is given up. */
   expiresMs?: number;
+  /** Of the tries of the queue; default: as of this run. */
+  onReject?: 'continue' | 'abort';
 }
 
 export interface SendHooks {
   scrubber: Scrubber;
   onEvent?: (event: TranscriptEvent) => void;
   signal: AbortSignal;
-  /** Takes the message, byte for byte, once somebody has accepted it or may have. What it throws becomes a note. */
+  /** Takes the message, byte for byte, once somebody (the queue too) has accepted it or may have. What it throws becomes a note. */
   onSent?: (message: ByteSource) => Promise<void>;
+  /** Takes what would be sent, with --dry-run. */
+  onPlanned?: (message: ByteSource) => Promise<void>;
   /** Sessions to go on with: for whoever sends many messages. */
   pool?: SessionPool;
 }
 
 export interface SendResult {
   report: SendReport;
-  /** What was (or with --dry-run would be) sent. Null where it went through a temporary file, which is gone. */
+  /** What was sent. Null where it went through a temporary file, which is gone. Of a --dry-run see `onPlanned`. */
   message: ByteSource | null;
   error: EhloError | null;
 }
@@ -65,11 +69,15 @@ export async function send(request: SendRequest, ports: Ports, hooks: SendHooks)
     const outgoing = await unlessAborted(preparing, limited.signal, (late) => void late.dispose());
     try {
       const { source } = outgoing.message;
-      if (request.dryRun) return { report: plannedReport(outgoing), message: source, error: null };
       const message = source.bytes ? source : null;
+      if (request.dryRun) {
+        await hooks.onPlanned?.(source);
+        return { report: plannedReport(outgoing), message: source, error: null };
+      }
       const { control, queue } = request;
       if (queue?.when === 'always') {
-        const queued = await enqueueFor(queue, request, outgoing, undefined, ports);
+        const queued = await enqueueFor(queue, request, outgoing, undefined, ports, hooks);
+        outgoing.notes.push(...(await keepCopy(source, hooks)));
         return { report: { ...plannedReport(outgoing), dryRun: false, queued }, message, error: null };
       }
       const until = control?.stop && control.stop.after !== 'dot' ? stageOf(control.stop.after) : undefined;
@@ -86,12 +94,14 @@ export async function send(request: SendRequest, ports: Ports, hooks: SendHooks)
         },
       );
       const sent = delivered.recipients.some((one) => one.status === 'accepted' || one.status === 'unknown');
-      if (sent && !until) outgoing.notes.push(...(await keepCopy(source, hooks)));
-      const queued = queue && !until ? await enqueueRest(queue, request, outgoing, delivered, ports) : null;
+      // All or nobody: whom the refusal of another held back must not be sent to later.
+      const mayQueue = queue && !until && !notAll(request.onReject, delivered.recipients);
+      const queued = mayQueue ? await enqueueRest(queue, request, outgoing, delivered, ports, hooks) : null;
+      if ((sent && !until) || queued) outgoing.notes.push(...(await keepCopy(source, hooks)));
       // Whom the queue has taken on needs nothing from the caller any more.
       const open = queued ? delivered.recipients.filter((one) => one.status !== 'deferred') : delivered.recipients;
-      const refused = deliveryError(open);
-      const error = control ? judgeExpectations(control.expect, decisiveOf(delivered), refused) : refused;
+      const refused = unlessEnded(deliveryError(open), hooks.signal);
+      const error = control ? judgeExpectations(control.expect, decisiveOf(delivered), refused, open) : refused;
       const total = Math.round((ports.clock.now() - began) * 10) / 10;
       return {
         report: {
@@ -108,6 +118,15 @@ export async function send(request: SendRequest, ports: Ports, hooks: SendHooks)
   } finally {
     limited.cancel();
   }
+}
+
+/** A signal may come while nobody was talked to (before a retry) or behind the last word: the document says so, as the exit code does. */
+function unlessEnded(error: EhloError | null, signal: AbortSignal): EhloError | null {
+  if (!error || !signal.aborted || error.kind === 'interrupted' || error.exit === 'PARTIAL' || error.mayDuplicate) {
+    return error;
+  }
+  const { stage, peer, reply, message } = error;
+  return endingError(signal).with({ stage, peer, reply, hint: message });
 }
 
 /** Sent is sent: a copy that cannot be kept is no reason to send again, so it is a note and no error. */
@@ -127,9 +146,10 @@ async function enqueueRest(
   outgoing: Outgoing,
   delivered: Delivered,
   ports: Ports,
+  hooks: SendHooks,
 ): Promise<{ id: string } | null> {
   try {
-    return await enqueueFor(queue, request, outgoing, delivered, ports);
+    return await enqueueFor(queue, request, outgoing, delivered, ports, hooks);
   } catch (thrown) {
     outgoing.notes.push(`not queued: ${asEhloError(thrown).message}`);
     return null;
@@ -142,6 +162,7 @@ async function enqueueFor(
   { envelope, message, messageId }: Outgoing,
   delivered: Delivered | undefined,
   ports: Ports,
+  { scrubber }: SendHooks,
 ): Promise<{ id: string } | null> {
   const { enqueue } = await import('./queue.ts');
   const entry = await enqueue(
@@ -152,8 +173,10 @@ async function enqueueFor(
       messageId,
       route: queue.route,
       onReject: request.onReject,
+      ...(queue.onReject === undefined ? {} : { laterOnReject: queue.onReject }),
       ...(queue.expiresMs === undefined ? {} : { expiresMs: queue.expiresMs }),
       ...(delivered ? { tried: delivered.recipients } : {}),
+      scrub: (text) => scrubber.scrub(text),
     },
     ports.clock,
   );

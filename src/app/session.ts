@@ -17,6 +17,7 @@ import { unmetBy } from './expectations.ts';
 import { type Login, tryLogin } from './login.ts';
 import type { Dial, Via } from './ports.ts';
 import { checkRequired, sayCommands, sayProxyHeader, sayXclient } from './preface.ts';
+import { endsWith } from './session-end.ts';
 import { endingError, unlessAborted } from './time-limit.ts';
 import { certificateError, type TlsVerify, tlsAccepted } from './tls-policy.ts';
 import { isLocal, viaOf } from './via.ts';
@@ -150,14 +151,7 @@ async function open(session: Session, plan: SessionPlan, dial: Dial, clock: Cloc
   });
   const wire = new Wire(channel, clock, hooks.transcript);
   session.wire = wire;
-  signal?.addEventListener(
-    'abort',
-    () => {
-      sayGoodbye(wire);
-      wire.destroy(endingError(signal));
-    },
-    { once: true },
-  );
+  endsWith(wire, signal);
   wire.info(`connected to ${target.host} [${wire.peer}]`);
   const client = new SmtpClient(wire, {
     deadlines,
@@ -199,16 +193,6 @@ async function open(session: Session, plan: SessionPlan, dial: Dial, clock: Cloc
   if (without) session.notes.push(without);
   if (stopsAt('auth')) return;
   await sayCommands(client, plan.control);
-}
-
-/** Between commands a last word does no harm; anywhere else it would be part of a login, a handshake or the message. */
-const quitStages: ReadonlySet<string> = new Set(['ehlo', 'xclient', 'command', 'mail', 'rcpt']);
-
-/** Ended from outside: QUIT as far as it gets (RFC 5321 4.1.1.10), and nobody waits for an answer. */
-function sayGoodbye(wire: Wire): void {
-  if (!quitStages.has(wire.stage) || wire.congested || wire.ended) return;
-  wire.transcript?.add('out', 'quit', 'QUIT', { tls: wire.tls !== undefined });
-  wire.write(Buffer.from('QUIT\r\n'));
 }
 
 /** A HELO session knows no TLS and no AUTH (RFC 5321 3.2): whoever must have them does not fall back. */

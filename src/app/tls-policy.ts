@@ -5,8 +5,9 @@ import type { Connection } from './connection.ts';
 
 export type TlsVerify = Connection['tlsVerify'];
 
-/** The certificate passes what was asked for. With `none` that is any certificate. */
-export const tlsAccepted = (tls: TlsFacts, verify: TlsVerify): boolean => verify === 'none' || tlsVerified(tls, verify);
+/** The certificate passes what was asked for. With `none` that is any certificate, but for one that a pin speaks against. */
+export const tlsAccepted = (tls: TlsFacts, verify: TlsVerify): boolean =>
+  (verify === 'none' && tls.cause !== 'pin') || tlsVerified(tls, verify);
 
 /** The other end is who it should be: what a secret needs. */
 export const tlsVerified = (tls: TlsFacts, verify: TlsVerify): boolean =>

@@ -228,6 +228,12 @@ function exposure({ path, mode, foreign }: ConfigSource, settings: readonly Sett
     return problem(`${path} holds a secret (${secret.name}) but others may read or change it`, `chmod 600 ${path}`);
   }
   const command = settings.find(({ name }) => name.endsWith('-command') || name === 'pipe' || name === 'exec');
+  if (command && foreign) {
+    return problem(
+      `${path} names a command to run (${command.name}) but belongs to another user`,
+      'look at the file, then make it yours with chown, or take a copy',
+    );
+  }
   if (command && mode & 0o002) {
     return problem(
       `${path} names a command to run (${command.name}) but everybody may change it`,

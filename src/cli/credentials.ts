@@ -9,6 +9,7 @@ import type { OAuth2File } from './oauth2-file.ts';
 import type { OptionValues } from './option-values.ts';
 import { passwordSource, runSecretCommand } from './password-source.ts';
 import { askPassword } from './prompts.ts';
+import { warn } from './warn.ts';
 
 export function readMechanisms(values: OptionValues): Connection['mechanisms'] {
   const text = values.text('auth');
@@ -80,12 +81,17 @@ async function tokenSource(values: OptionValues, replyMs: number, context: Conte
     throw new EhloError('usage', '--token-command and --oauth2 both give a token', { hint: 'give one of them' });
   }
   if (command !== undefined) {
-    return { name: '--token-command', read: () => runSecretCommand('token-command', command, context) };
+    // It makes the token; the password that another variable holds is none of its business.
+    const { [values.text('password-env') ?? '']: _, ...env } = context.env;
+    const { signal } = context;
+    return { name: '--token-command', read: () => runSecretCommand('token-command', command, { env, signal }) };
   }
   if (path === undefined) return undefined;
   const { readSecretFile } = await import('../store/secret-file.ts');
   const { parseOAuth2File } = await import('./oauth2-file.ts');
   const file = parseOAuth2File((await readSecretFile(path, 'an OAuth2 refresh token')).toString('utf8'), path);
+  if (values.text('proxy') !== undefined)
+    warn(`${file.tokenUrl.host} is asked for a token straight, not by --proxy`, context);
   return { name: '--oauth2', user: file.user, read: () => refresh(file, replyMs, context) };
 }
 
@@ -126,7 +132,6 @@ const keep = (text: string, context: Context): Secret<string> => {
 function warnOfVisibleSecrets(values: OptionValues, server: ServerUrl | undefined, context: Context): void {
   const password = values.text('password');
   if (password !== undefined) context.scrubber.add(password);
-  if (context.verbosity < 0) return;
   // What stands in a file or a variable shows nowhere.
   const typed = password !== undefined && !values.layered('password');
   const where = typed
@@ -135,9 +140,6 @@ function warnOfVisibleSecrets(values: OptionValues, server: ServerUrl | undefine
       ? 'a password in the URL'
       : undefined;
   if (where === undefined) return;
-  const style = context.stderr.style;
-  context.stderr.write(
-    `${style('warn', 'ehlo: warning:')} ${where} shows in shell history and process lists; ` +
-      'use --password-file, --password-command or --password-env\n',
-  );
+  const instead = 'use --password-file, --password-command or --password-env';
+  warn(`${where} shows in shell history and process lists; ${instead}`, context);
 }

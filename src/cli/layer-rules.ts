@@ -1,5 +1,6 @@
 // How layers come together: the strongest that names an option wins; what contradicts a stronger layer goes; and a login goes
 // to no other server than the one that it was written for.
+import { splitUserinfo } from '../base/userinfo.ts';
 import type { Setting } from './setting.ts';
 
 export type Layer = ReadonlyMap<string, Setting>;
@@ -65,7 +66,10 @@ export const isAboutServer = ({ name, value }: Setting): boolean =>
 export const ownMeaning: Readonly<Record<string, readonly string[]>> = {
   serve: ['auth', 'tls', 'dns', 'expect'],
   wait: ['expect'],
-  'relay-test': ['server', 'pipe', 'netrc', 'netrc-file', ...login],
+  // `force` of send is about extensions; here it sends again, or drops, what may have arrived.
+  queue: ['force'],
+  // `from` of send is the author, often with a name; here it is the reverse-path alone.
+  'relay-test': ['server', 'pipe', 'netrc', 'netrc-file', 'from', ...login],
   inspect: ['mail-from', 'ip', 'netrc', 'netrc-file', ...login],
 };
 
@@ -130,7 +134,8 @@ function bindLogin(held: Map<string, Setting>, layer: Layer, leftOut: Settled['l
   if (user && userinfoOf(url)?.user !== textOf(user))
     held.set('server', { ...url, value: withoutUserinfo(textOf(url)) });
   else if (passwordSources.some((name) => layer.has(name))) {
-    held.set('server', { ...url, value: textOf(url).replace(/^([a-z0-9+.-]+:\/\/[^:@/]*):[^/]*@/i, '$1@') });
+    const { scheme, user: name, rest } = splitUserinfo(textOf(url)) ?? {};
+    if (name !== undefined) held.set('server', { ...url, value: `${scheme}${name}@${rest}` });
   }
 }
 
@@ -156,14 +161,18 @@ function placeOf(route: Setting): string {
   return (host ?? '').toLowerCase().replace(/\.$/, '');
 }
 
-const withoutUserinfo = (text: string): string => text.replace(/^([a-z0-9+.-]+:\/\/)[^/]*@/i, '$1');
+function withoutUserinfo(text: string): string {
+  const split = splitUserinfo(text);
+  return split ? split.scheme + split.rest : text;
+}
 
 function userinfoOf(route: Setting): { user: string; password: boolean } | undefined {
-  const [, user, password] = /^[a-z0-9+.-]+:\/\/([^:@/]*)(:[^/]*)?@/i.exec(textOf(route)) ?? [];
-  if (user === undefined) return undefined;
+  const split = splitUserinfo(textOf(route));
+  if (!split) return undefined;
+  const password = split.password !== undefined;
   try {
-    return { user: decodeURIComponent(user), password: password !== undefined };
+    return { user: decodeURIComponent(split.user), password };
   } catch {
-    return { user, password: password !== undefined };
+    return { user: split.user, password };
   }
 }

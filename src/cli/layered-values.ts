@@ -1,5 +1,6 @@
 // From layers to the values that a command runs with: kinds, exclusions, home directories. The flags are the strongest layer.
 
+import { homeDirectory } from './home.ts';
 import { type Layer, needs, settleLayers } from './layer-rules.ts';
 import type { CommandLine, LayeredValues } from './layers.ts';
 import { fitSetting, type OptionValue, type Setting } from './setting.ts';
@@ -66,8 +67,8 @@ function flagLayer({ command, args, flags }: CommandLine): Layer {
 }
 
 function atHome({ name, from }: Setting, value: OptionValue, env: NodeJS.ProcessEnv): OptionValue {
-  const home = env['HOME'];
-  if (from !== 'file' || !home || !paths.has(name)) return value;
+  const home = from === 'file' && paths.has(name) ? homeDirectory(env) : undefined;
+  if (home === undefined) return value;
   const expand = (text: string): string =>
     text.replace(/^((?:maildir:)?)~(?=\/|$)/, (_, scheme: string) => scheme + home);
   if (typeof value === 'string') return expand(value);

@@ -1,13 +1,13 @@
 // The layers under the flags: where they are, and what they come to for one command. A run without any pays two failed opens
 // and a look at the environment; the rest loads only where there is something to read.
-import { homedir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import { EhloError } from '../base/errors.ts';
 import type { Scrubber } from '../base/secret.ts';
 import { type ConfigSource, readConfigSource } from '../store/config-source.ts';
 import type { ConfigFile } from './config-file.ts';
+import { homeDirectory } from './home.ts';
 import type { Layer } from './layer-rules.ts';
-import type { OptionKind } from './option-kind.ts';
+import { type OptionKind, optionKey } from './option-kind.ts';
 import type { OptionValue, Setting } from './setting.ts';
 
 export interface LayerChoice {
@@ -34,20 +34,23 @@ export interface FoundLayers {
 
 const systemFile = '/etc/ehlo/config.toml';
 
-/** `$XDG_CONFIG_HOME/ehlo/config.toml`. A relative XDG_CONFIG_HOME counts as unset (XDG Base Directory Specification). */
-export function userConfigPath(env: NodeJS.ProcessEnv): string {
+/**
+ * `$XDG_CONFIG_HOME/ehlo/config.toml`. A relative XDG_CONFIG_HOME counts as unset (XDG Base Directory Specification).
+ * Undefined for a user without a home directory.
+ */
+export function userConfigPath(env: NodeJS.ProcessEnv): string | undefined {
   const given = env['XDG_CONFIG_HOME'];
-  const base = given && isAbsolute(given) ? given : join(env['HOME'] || homedir(), '.config');
-  return join(base, 'ehlo', 'config.toml');
+  if (given && isAbsolute(given)) return join(given, 'ehlo', 'config.toml');
+  const home = homeDirectory(env);
+  return home === undefined ? undefined : join(home, '.config', 'ehlo', 'config.toml');
 }
 
 /** Weakest first. */
 export function configPlaces(choice: LayerChoice, env: NodeJS.ProcessEnv): ConfigPlace[] {
   const named = choice.config ?? (env['EHLO_CONFIG'] || undefined);
-  const places: ConfigPlace[] = [
-    { path: systemFile, role: 'system' },
-    { path: userConfigPath(env), role: 'user' },
-  ];
+  const places: ConfigPlace[] = [{ path: systemFile, role: 'system' }];
+  const user = userConfigPath(env);
+  if (user !== undefined) places.push({ path: user, role: 'user' });
   if (named === undefined) return places;
   return [...places, { path: named, role: 'named', by: choice.config === undefined ? 'EHLO_CONFIG' : '--config' }];
 }
@@ -184,13 +187,11 @@ export async function layeredOptions(
   const kinds = kindsAt(command);
   const flags = new Map<string, unknown>();
   for (const name of kinds.keys()) {
-    const value = given[camelCase(name)];
+    const value = given[optionKey(name)];
     if (value !== undefined) flags.set(name, value);
   }
   const layered = await layeredValues({ command, args: [], kinds, flags, env: context.env }, choice, context.scrubber);
   const options = { ...given };
-  for (const { setting, value } of layered?.values ?? []) options[camelCase(setting.name)] = value;
+  for (const { setting, value } of layered?.values ?? []) options[optionKey(setting.name)] = value;
   return withOrigins(options, new Map(layered?.values.map(({ setting }) => [setting.name, setting])));
 }
-
-const camelCase = (name: string): string => name.replace(/-([a-z0-9])/g, (_, char: string) => char.toUpperCase());

@@ -180,6 +180,9 @@ function implicitBody(options: OptionValues, context: Context): TextInput | unde
   if (options.text('html') !== undefined) return undefined;
   const parts = options.list('attach').length > 0 || options.text('ical') !== undefined;
   if (parts && context.stdin.isTTY) return undefined;
+  // A session that ends before the message needs none.
+  const stop = options.text('quit-after') ?? options.text('drop-after');
+  if (stop !== undefined && stop !== 'dot') return { kind: 'text', text: '' };
   return { kind: 'file', path: '-' };
 }
 

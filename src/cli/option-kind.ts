@@ -20,5 +20,9 @@ function collects({ parseArg }: Option): boolean {
   }
 }
 
+/** What commander calls it among the values: `password-file` is passwordFile there. */
+export const optionKey = (name: string): string =>
+  name.replace(/-([a-z0-9])/g, (_, char: string) => char.toUpperCase());
+
 /** The long name without dashes, nor the `no-` of a negatable one: what a layer calls it. */
 export const optionName = (option: Option): string => (option.long ?? '').replace(option.negate ? /^--no-/ : /^--/, '');

@@ -1,5 +1,6 @@
 // Options by their long name, whatever layer they come from: strings and flags in, checked values out, errors naming the option.
 import { EhloError } from '../base/errors.ts';
+import { optionKey } from './option-kind.ts';
 import { misplaced, settingOf } from './origins.ts';
 import type { Setting } from './setting.ts';
 
@@ -17,8 +18,7 @@ export interface OptionValues {
 
 /** `options` has commander's camelCase keys. */
 export function optionValues(options: Record<string, unknown>): OptionValues {
-  const given = (name: string): unknown =>
-    options[name.replace(/-([a-z0-9])/g, (_, char: string) => char.toUpperCase())];
+  const given = (name: string): unknown => options[optionKey(name)];
   const values: OptionValues = {
     text: (name) => {
       const value = given(name);

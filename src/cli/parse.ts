@@ -133,7 +133,9 @@ function readGlobals(options: Record<string, unknown>): Globals {
 function usageError(name: string, message: string): EhloError {
   const [what = '', suggestion] = message.replace(/^error: /, '').split('\n');
   const near = /\(Did you mean (.*)\?\)/s.exec(suggestion ?? '')?.[1];
-  return new EhloError('usage', what.replace(/\.$/, ''), {
+  // `--pasword=SECRET`: the name is what is unknown, and its value is nobody's business.
+  const shown = what.replace(/^(unknown option '-[^=]*)=.*'$/s, "$1'");
+  return new EhloError('usage', shown.replace(/\.$/, ''), {
     hint: near ? `did you mean ${near}? ehlo ${name} --help lists the options` : `see ehlo ${name} --help`,
   });
 }

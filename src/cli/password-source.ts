@@ -1,11 +1,11 @@
 // Where a password comes from: the table of the options that name a source. One source a run; two are an error, since one of
 // them would be ignored. Whether a password is needed at all is decided in credentials.ts.
-import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { ServerUrl } from '../app/connection.ts';
 import { readAll } from '../base/bytes.ts';
 import { EhloError } from '../base/errors.ts';
 import type { Context } from './command.ts';
+import { homeDirectory } from './home.ts';
 import type { OptionValues } from './option-values.ts';
 
 const maxSecret = 64 * 1024;
@@ -46,7 +46,7 @@ export function passwordSource(
   const netrcFile = values.text('netrc-file');
   if (netrcFile !== undefined || values.flag('netrc')) {
     const name = netrcFile === undefined ? '--netrc' : '--netrc-file';
-    const path = netrcFile ?? join(context.env['HOME'] ?? homedir(), '.netrc');
+    const path = netrcFile ?? netrcAtHome(context);
     sources.push({ name, namesUsers: true, read: (wanted) => fromNetrc(name, path, wanted) });
   }
   add('password', async (value) => value);
@@ -60,9 +60,12 @@ export function passwordSource(
 }
 
 /** What a command prints, for a password or a token. */
-export async function runSecretCommand(option: string, command: string, context: Context): Promise<string> {
+export async function runSecretCommand(
+  option: string,
+  command: string,
+  { env, signal }: Pick<Context, 'env' | 'signal'>,
+): Promise<string> {
   const { commandOutput } = await import('../net/command-output.ts');
-  const { env, signal } = context;
   return oneLine(await commandOutput(command, { env, signal, maxBytes: maxSecret }), `--${option}`);
 }
 
@@ -90,10 +93,11 @@ async function readDescriptor(fd: number, context: Context): Promise<string> {
 function fromEnvironment(name: string, context: Context): string {
   const value = context.env[name];
   if (value) return value;
-  throw new EhloError(
-    'usage',
-    `--password-env: the environment variable ${name} is ${value === '' ? 'empty' : 'not set'}`,
-  );
+  // `--password-env "$PW"` gives the password in place of its name: only what looks like a variable is shown.
+  const shown = /^[A-Z_][A-Z0-9_]*$/.test(name) ? `variable ${name}` : 'variable that it names';
+  throw new EhloError('usage', `--password-env: the environment ${shown} is ${value === '' ? 'empty' : 'not set'}`, {
+    hint: 'it takes the name of the variable, not what is in it: --password-env PW',
+  });
 }
 
 async function fromKeyring({ user = '', server }: Wanted, context: Context): Promise<string> {
@@ -119,6 +123,12 @@ async function fromKeyring({ user = '', server }: Wanted, context: Context): Pro
   }
   const how = ran.kind === 'signal' ? `was ended by ${ran.signal}` : `printed more than ${maxSecret} bytes`;
   throw new EhloError('io', `--keyring: ${program} ${how}`);
+}
+
+function netrcAtHome({ env }: Context): string {
+  const home = homeDirectory(env);
+  if (home !== undefined) return join(home, '.netrc');
+  throw new EhloError('config', '--netrc: there is no home directory to look in', { hint: 'give --netrc-file FILE' });
 }
 
 async function fromNetrc(name: string, path: string, { user, server }: Wanted) {

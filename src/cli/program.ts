@@ -160,6 +160,6 @@ const styleFor = async (level: 0 | 1): Promise<Style> =>
 
 /** A password in argv shows in every process list: the title covers it as early as we can. */
 function hideSecretArguments(argv: readonly string[]): void {
-  const secret = /^--password(=|$)|:\/\/[^/@]*:[^/]*@/;
+  const secret = /^--password(=|$)|:\/\/[^/?#:\s]*:.*@/s;
   if (argv.some((arg) => secret.test(arg))) process.title = 'ehlo';
 }

@@ -34,7 +34,7 @@ export function readRequest(argv: readonly string[], names: readonly string[]): 
       return { kind: 'command', name: known(arg, names), args: [...leading, ...argv.slice(at + 1)] };
     const takesValue = /^(?:-v+|--(?:color|profile|config)=.*|-P.+)$/s.test(arg) ? false : globals[arg];
     if (takesValue === undefined) {
-      throw new EhloError('usage', `unknown option "${arg}" before a command`, {
+      throw new EhloError('usage', `unknown option "${arg.replace(/=.*$/s, '')}" before a command`, {
         hint: 'put the options of a command behind its name: ehlo send --help',
       });
     }

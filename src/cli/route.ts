@@ -6,6 +6,7 @@ import { normalControl, type ProtocolControl } from '../app/control.ts';
 import { checkRoute, keptControl } from '../app/route.ts';
 import type { Route } from '../app/spool.ts';
 import type { Context } from './command.ts';
+import { optionKey } from './option-kind.ts';
 
 /**
  * Every connection option. Those of files are kept as absolute paths, since a later run may stand elsewhere; what only looks
@@ -55,6 +56,12 @@ const rows: Readonly<Record<string, 'as-given' | 'file' | 'once' | 'secret'>> = 
   'allow-plaintext-auth': 'as-given',
 };
 
+/** What looks for a server: beside --pipe it has no say, and where a configuration gives it, a later try would take it for a contradiction. */
+const looksForServer = [
+  ...['server', 'proxy', 'connect-to', 'resolve', 'hosts', 'dns', 'mx-port'],
+  ...['local-address', 'ipv4', 'ipv6'],
+];
+
 /** Also for a test that holds this table against the options that exist. */
 export const hasRouteRow = (name: string): boolean => Object.hasOwn(rows, name);
 
@@ -62,8 +69,8 @@ export const hasRouteRow = (name: string): boolean => Object.hasOwn(rows, name);
 export function routeOf(options: Record<string, unknown>, control: ProtocolControl = normalControl): Route {
   const kept: Record<string, string | boolean | readonly string[]> = {};
   for (const [name, kind] of Object.entries(rows)) {
-    if (kind === 'once') continue;
-    const value = options[camelCase(name)];
+    if (kind === 'once' || (options['pipe'] !== undefined && looksForServer.includes(name))) continue;
+    const value = options[optionKey(name)];
     if (typeof value === 'string') kept[name] = kind === 'file' && value !== '-' ? resolve(value) : value;
     else if (typeof value === 'boolean') kept[name] = value;
     else if (Array.isArray(value)) kept[name] = value.filter((one) => typeof one === 'string');
@@ -78,11 +85,9 @@ export async function connectionOf(route: Route, context: Context): Promise<Conn
   const { parseConnection } = await import('./connection.ts');
   const options = Object.fromEntries(
     Object.entries(route.options).map(([name, value]) => [
-      camelCase(name),
+      optionKey(name),
       typeof value === 'object' ? [...value] : value,
     ]),
   );
   return parseConnection(options, { ...context, interactive: false });
 }
-
-const camelCase = (name: string): string => name.replace(/-([a-z])/g, (_, char: string) => char.toUpperCase());

@@ -12,7 +12,7 @@ export const recordGroup: OptionGroup = {
     { flags: '--dry-run', says: 'print the message (with --json the plan) and connect to nothing' },
     { flags: '--print <message-id|queue-id|response>', says: 'print only this on success' },
     { flags: '--transcript <file>', says: 'write the conversation to a file, without passwords' },
-    { flags: '--save <maildir|file.eml>', says: 'keep a copy of what was sent' },
+    { flags: '--save <maildir|file.eml>', says: 'keep a copy of what was sent or queued' },
   ],
 };
 

@@ -1,7 +1,8 @@
 // The value of --server: a URL of one of our schemes, or a bare host. Not the WHATWG parser: that one repairs what it is given.
 import type { ServerScheme, ServerUrl } from '../app/connection.ts';
 import { EhloError } from '../base/errors.ts';
-import { mask, Secret } from '../base/secret.ts';
+import { Secret } from '../base/secret.ts';
+import { maskUserinfo, splitUserinfo, type Userinfo } from '../base/userinfo.ts';
 import { parseHostPort, printHostPort } from '../base/values.ts';
 
 const schemes: readonly ServerScheme[] = ['smtp', 'smtps', 'lmtp', 'lmtp+unix', 'pop3', 'pop3s', 'mx'];
@@ -11,23 +12,23 @@ const implicitPorts: ReadonlySet<number> = new Set([465, 993, 995]);
 
 /** `bare` is the scheme of a host without one. Throws 'usage'; a password in the URL is in no error text. */
 export function parseServerUrl(text: string, bare: ServerScheme): ServerUrl {
-  const [, word, rest] = /^([a-z][a-z0-9+.-]*):(\/.*)$/is.exec(text) ?? /^(mx):(.*)$/is.exec(text) ?? [];
-  if (word === undefined || rest === undefined) return { scheme: bare, ...parseHostPort(text) };
+  const [, word, rest] = /^([a-z][a-z0-9+.-]*):(\/.*)$/is.exec(text) ?? /^(mx|lmtp\+unix):(.*)$/is.exec(text) ?? [];
+  if (word === undefined || rest === undefined) {
+    if (text.includes('@')) throw refuse(text, 'a user needs a scheme before it');
+    return { scheme: bare, ...parseHostPort(text) };
+  }
   const scheme = schemes.find((one) => one === word.toLowerCase());
   if (!scheme) throw refuse(text, `the scheme "${word}" is none of ${schemes.join(', ')}`);
   if (scheme === 'lmtp+unix') return parseSocketPath(text, rest);
   if (scheme === 'mx') return { scheme, host: rest.replace(/^\/\//, '') === '' ? '' : mxDomain(text, rest) };
   if (!rest.startsWith('//')) throw refuse(text, `write ${scheme}://host`);
-  const authority = rest.slice(2).replace(/\/$/, '');
-  if (/[/?#]/.test(authority.slice(authority.lastIndexOf('@') + 1))) {
-    throw refuse(text, 'nothing may follow the host and port');
+  const userinfo = splitUserinfo(text);
+  if (!userinfo && rest.includes('@')) {
+    throw refuse(text, 'a user holds no slash, question mark, number sign or blank; write %2F, %3F, %23, %20');
   }
-  const at = authority.lastIndexOf('@');
-  return {
-    scheme,
-    ...hostOf(text, authority.slice(at + 1)),
-    ...(at === -1 ? {} : userOf(text, authority.slice(0, at))),
-  };
+  const authority = (userinfo?.rest ?? rest.slice(2)).replace(/\/$/, '');
+  if (/[/?#]/.test(authority)) throw refuse(text, 'nothing may follow the host and port');
+  return { scheme, ...hostOf(text, authority), ...(userinfo && userOf(text, userinfo)) };
 }
 
 /** A bare word such as `gmail` is the server of that service; smtp://gmail and gmail:25 stay hosts. Unknown words do, too. */
@@ -52,11 +53,11 @@ const hostOf = (text: string, hostPort: string): ReturnType<typeof parseHostPort
   }
 };
 
-function userOf(text: string, userinfo: string): { user: string; password?: Secret<string> } {
-  const colon = userinfo.indexOf(':');
+function userOf(text: string, userinfo: Userinfo): { user: string; password?: Secret<string> } {
   try {
-    const user = decodeURIComponent(colon === -1 ? userinfo : userinfo.slice(0, colon));
-    return colon === -1 ? { user } : { user, password: new Secret(decodeURIComponent(userinfo.slice(colon + 1))) };
+    const user = decodeURIComponent(userinfo.user);
+    const { password } = userinfo;
+    return password === undefined ? { user } : { user, password: new Secret(decodeURIComponent(password)) };
   } catch {
     throw refuse(text, 'the user or password has a % that is no percent-encoding; write %25');
   }
@@ -64,7 +65,7 @@ function userOf(text: string, userinfo: string): { user: string; password?: Secr
 
 function parseSocketPath(text: string, rest: string): ServerUrl {
   const path = rest.replace(/^\/\/\//, '/');
-  if (path.startsWith('//')) throw refuse(text, 'write lmtp+unix:/absolute/path');
+  if (path.startsWith('//') || !path.startsWith('/')) throw refuse(text, 'write lmtp+unix:/absolute/path');
   return { scheme: 'lmtp+unix', host: '', path };
 }
 
@@ -86,8 +87,6 @@ export function printServerUrl(server: ServerUrl): string {
 }
 
 const refuse = (text: string, why: string): EhloError =>
-  new EhloError('usage', `"${redactUserinfo(text)}" is not a server URL: ${redactUserinfo(why)}`, {
+  new EhloError('usage', `"${maskUserinfo(text)}" is not a server URL: ${why}`, {
     hint: 'for example smtp://host:587, smtps://host, pop3s://host, mx:, or host:port',
   });
-
-const redactUserinfo = (text: string): string => text.replace(/(:\/\/[^:@]*:).*@/s, `$1${mask}@`);

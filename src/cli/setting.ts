@@ -55,7 +55,8 @@ export const kindWords: Readonly<Record<OptionKind, string>> = {
   count: 'true, false, or a number of times',
 };
 
-const urlPassword = /([a-z][a-z0-9+.-]*:\/\/[^/@\s:]*:)(.+)@/is;
+/** As base/userinfo.ts has it, but anywhere in the text: a command may hold a URL. */
+const urlPassword = /([a-z][a-z0-9+.-]*:\/\/[^/?#:\s]*:)(.+)@/is;
 
 /** The secrets that a value holds. */
 export function secretsOf({ name, value }: Setting): string[] {

@@ -6,6 +6,7 @@ import { EhloError } from '../base/errors.ts';
 import { ipFamily } from '../base/ip.ts';
 import type { Context } from './command.ts';
 import type { OptionValues } from './option-values.ts';
+import { warn } from './warn.ts';
 
 const versions = { '1.0': 'TLSv1', '1.1': 'TLSv1.1', '1.2': 'TLSv1.2', '1.3': 'TLSv1.3' } as const;
 
@@ -20,6 +21,9 @@ export async function readTlsClient(values: OptionValues, context: Context): Pro
   const ca = await readPem('ca', values, context);
   const cert = await readPem('cert', values, context);
   const key = await readPem('key', values, context);
+  if (key && (await (await import('../store/secret-file.ts')).othersMayRead(key.path))) {
+    warn(`--key: others may read ${key.path}, and so be you to any server; chmod 600 it`, context);
+  }
   const settings = {
     minVersion,
     ...(ciphers !== undefined && { ciphers }),

@@ -4,10 +4,12 @@ import { parseHostsFile } from '../app/overrides.ts';
 import type { ProxyServer } from '../app/ports.ts';
 import { readAll } from '../base/bytes.ts';
 import { EhloError } from '../base/errors.ts';
-import { mask, Secret } from '../base/secret.ts';
+import { Secret } from '../base/secret.ts';
+import { maskUserinfo, splitUserinfo, type Userinfo } from '../base/userinfo.ts';
 import { parseHostPort, parsePort } from '../base/values.ts';
 import type { Context } from './command.ts';
 import type { OptionValues } from './option-values.ts';
+import { warn } from './warn.ts';
 
 export async function readVia(
   values: OptionValues,
@@ -48,7 +50,9 @@ function checkPipe(command: string, values: OptionValues): void {
 function checkProxy({ kind, password }: ProxyServer, values: OptionValues, context: Context): void {
   if (password) {
     context.scrubber.add(password.reveal());
-    warnOfPassword(values, context);
+    const instead = 'put proxy = "..." into a configuration file that only you can read';
+    if (!values.layered('proxy'))
+      warn(`a password in --proxy shows in shell history and process lists; ${instead}`, context);
   }
   const family = ['ipv4', 'ipv6'].find((name) => values.flag(name));
   if (family !== undefined && kind !== 'socks5') {
@@ -58,36 +62,25 @@ function checkProxy({ kind, password }: ProxyServer, values: OptionValues, conte
   }
 }
 
-function warnOfPassword(values: OptionValues, { verbosity, stderr }: Context): void {
-  if (verbosity < 0 || values.layered('proxy')) return;
-  stderr.write(
-    `${stderr.style('warn', 'ehlo: warning:')} a password in --proxy shows in shell history and process lists; ` +
-      'put proxy = "..." into a configuration file that only you can read\n',
-  );
-}
-
 const kinds = ['socks5h', 'socks5', 'http'] as const;
 
 /** `socks5h://[user:password@]host[:port]`; not the WHATWG parser, which repairs. Throws 'usage' without the password. */
 export function parseProxyUrl(text: string): ProxyServer {
   const refuse = (why: string) =>
-    new EhloError('usage', `"${withoutPassword(text)}" is not a proxy URL: ${why}`, {
+    new EhloError('usage', `"${maskUserinfo(text)}" is not a proxy URL: ${why}`, {
       hint: 'for example socks5h://127.0.0.1:1080, http://user:password@proxy.example:3128',
     });
   const [, word, authority] = /^([a-z][a-z0-9+.-]*):\/\/(.*?)\/?$/is.exec(text) ?? [];
   if (word === undefined || authority === undefined) throw refuse('it has no scheme');
   const kind = kinds.find((one) => one === word.toLowerCase());
   if (!kind) throw refuse(`the scheme "${word}" is none of ${kinds.join(', ')}`);
-  const at = authority.lastIndexOf('@');
-  const { host, port } = hostPortOf(authority.slice(at + 1), refuse);
+  const userinfo = splitUserinfo(text);
+  if (!userinfo && authority.includes('@')) throw refuse('a user holds no slash or blank; write %2F, %20');
+  const { host, port } = hostPortOf(userinfo?.rest.replace(/\/$/, '') ?? authority, refuse);
   // 1080 is registered for SOCKS; what an HTTP proxy listens on is anybody's guess.
   if (port === undefined && kind === 'http') throw refuse('it names no port');
-  const login = at === -1 ? {} : loginOf(kind, authority.slice(0, at), refuse);
-  return { kind, host, port: port ?? 1080, ...login };
+  return { kind, host, port: port ?? 1080, ...(userinfo && loginOf(kind, userinfo, refuse)) };
 }
-
-/** Also where the scheme was forgotten. */
-const withoutPassword = (text: string): string => text.replace(/^([^:/@]*:\/\/)?([^:@]*:).*@/s, `$1$2${mask}@`);
 
 type Refuse = (why: string) => EhloError;
 
@@ -101,10 +94,11 @@ function hostPortOf(text: string, refuse: Refuse): ReturnType<typeof parseHostPo
 
 function loginOf(
   kind: ProxyServer['kind'],
-  userinfo: string,
+  userinfo: Userinfo,
   refuse: Refuse,
 ): { user: string; password?: Secret<string> } {
-  const [user = '', password] = userinfo.split(/:(.*)/s).map((part) => decode(part, refuse));
+  const user = decode(userinfo.user, refuse);
+  const password = userinfo.password === undefined ? undefined : decode(userinfo.password, refuse);
   if (user === '') throw refuse('the user is empty');
   // RFC 1929 2 has one octet for each length, RFC 7617 2 parts user and password at the colon.
   const parts = [user, password ?? ''];

@@ -146,6 +146,7 @@ const plain = (text: string): string =>
 const lineWanted = 76;
 /** Of one text; the rest is in the queue's own list. */
 const textMax = 2000;
+const pieces = /.{1,900}/g;
 
 /** Lines of at most 76, broken between words where there are any. */
 function wrapped(text: string, first: string, next: string): string[] {
@@ -163,6 +164,22 @@ function wrapped(text: string, first: string, next: string): string[] {
     }
   }
   return [...out, line].map((one) => one.trimEnd());
+}
+
+/** A field, folded between words. None is cut that fits into a line of 998 (RFC 5322 2.1.1): a program reads them. */
+function folded(name: string, value: string): string[] {
+  const out: string[] = [];
+  let line = name;
+  const words = plain(value).slice(0, textMax).split(' ');
+  for (const word of words.flatMap((one) => one.match(pieces) ?? one)) {
+    const fits = line === name || line.length + 1 + word.length <= lineWanted;
+    if (!fits) {
+      out.push(line);
+      line = '';
+    }
+    line += ` ${word}`;
+  }
+  return [...out, line].map((one) => one.trimEnd()).filter((one) => one !== '');
 }
 
 const replyText = (one: NoticeRecipient): string =>
@@ -187,7 +204,7 @@ function humanPart({ kind, recipients, arrival, until }: NoticeRequest, hostname
 }
 
 function statusPart({ kind, recipients, arrival, envid, until }: NoticeRequest, hostname: string): string[] {
-  const field = (name: string, value: string): string[] => wrapped(value, `${name}: `, ' ');
+  const field = (name: string, value: string): string[] => folded(`${name}:`, value);
   return [
     // RFC 3464 2.2.1: as the sender gave it, with xtext taken off.
     ...(envid === undefined ? [] : field('Original-Envelope-Id', envid)),

@@ -38,15 +38,25 @@ export type ProgramOutcome =
 
 /** One program with its arguments, no shell between. Never rejects. */
 export function run(program: string, args: string[], options: CommandOutputOptions): Promise<ProgramOutcome> {
+  // Node throws for it, and its message shows the argument.
+  if ([program, ...args].some((word) => word.includes('\0'))) {
+    return Promise.resolve({ kind: 'not-run', cause: new Error('no argument can hold U+0000') });
+  }
   return new Promise((resolve) => {
     const parts: Buffer[] = [];
     let size = 0;
-    const child = spawn(program, args, {
-      // The environment may hold other secrets of ours; the command has no business with them.
-      env: Object.fromEntries(Object.entries(options.env).filter(([name]) => !name.startsWith('EHLO_'))),
-      stdio: ['inherit', 'pipe', 'inherit'],
-    });
-    const stop = (): boolean => child.kill();
+    let child: ReturnType<typeof start>;
+    try {
+      child = start(program, args, options.env);
+    } catch (thrown) {
+      // E2BIG is thrown, ENOENT is an event.
+      return resolve({ kind: 'not-run', cause: thrown instanceof Error ? thrown : new Error(String(thrown)) });
+    }
+    const stop = (): void => {
+      child.kill();
+      // What the command started may hold the other end open for as long as it likes.
+      child.stdout.destroy();
+    };
     const settle = (outcome: ProgramOutcome): void => {
       options.signal.removeEventListener('abort', stop);
       resolve(outcome);
@@ -66,3 +76,10 @@ export function run(program: string, args: string[], options: CommandOutputOptio
     });
   });
 }
+
+const start = (program: string, args: string[], env: NodeJS.ProcessEnv) =>
+  spawn(program, args, {
+    // The environment may hold other secrets of ours; the command has no business with them.
+    env: Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith('EHLO_'))),
+    stdio: ['inherit', 'pipe', 'inherit'],
+  });

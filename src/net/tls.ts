@@ -150,8 +150,8 @@ function verdict(
     return { authorized: false, error: words, cause };
   }
   const name = options.name ?? options.servername;
-  // RFC 6125 6.4.4, RFC 8461: names come from subjectAltName alone, a CN is not one.
-  const matches = isIp(name) ? leaf.checkIP(name) : leaf.checkHost(name, { subject: 'never' });
+  // RFC 9525 6.3: names come from subjectAltName alone, a CN is not one, and a wildcard is a whole label.
+  const matches = isIp(name) ? leaf.checkIP(name) : leaf.checkHost(name, { subject: 'never', partialWildcards: false });
   if (matches) return { authorized: true, error: null, cause: null };
   const names = leaf.subjectAltName ?? 'no names at all';
   return { authorized: false, error: `the certificate is for ${names}, not for ${name}`, cause: 'name' };

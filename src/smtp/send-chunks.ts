@@ -7,36 +7,39 @@ import { verdictOf } from './phases.ts';
 import type { Reply } from './reply.ts';
 import { earlyRefusal } from './send-body.ts';
 
+/** `last` is the command of the last chunk, whose verdict is still to come. */
+export type Chunked = { kind: 'sent'; last: string } | ChunkRefusal;
+
 export interface ChunkRefusal {
+  kind: 'refused';
   answer: Reply;
   /** It came before the chunk was out: replies and bytes are out of step from here on. */
   midway: boolean;
 }
 
 /**
- * Sends all chunks; `ending` is called just before the last goes out. Returns the refusal of an earlier chunk, or null where
- * the verdict is still to come. One chunk at a time: a pipelined one would be read as commands where the one before failed.
+ * Sends all chunks; `ending` is called just before the last bytes go out: without them nobody can have taken the message.
+ * One chunk at a time: a pipelined one would be read as commands where the one before failed.
  */
 export async function sendChunks(
   client: SmtpClient,
   source: ByteSource,
   chunkBytes: number,
   ending: (bytes: number) => void,
-): Promise<ChunkRefusal | null> {
+): Promise<Chunked> {
   let sent = 0;
-  let refusal: ChunkRefusal | null = null;
-  const send = async (chunk: Buffer[], size: number, last: boolean): Promise<ChunkRefusal | null> => {
+  const send = async (chunk: Buffer[], size: number, last: boolean): Promise<ChunkRefusal | string> => {
     sent += size;
-    if (last) ending(sent);
     const command = `BDAT ${size}${last ? ' LAST' : ''}`;
     await client.say('bdat', [command]);
-    if (!(await writeAll(client, chunk))) return { answer: await earlyRefusal(client), midway: true };
+    const whole = await writeAll(client, chunk, last ? () => ending(sent) : undefined);
+    if (!whole) return { kind: 'refused', answer: await earlyRefusal(client), midway: true };
     if (last) {
       client.markSent('dot');
-      return null;
+      return command;
     }
     const answer = await client.hear('bdat', command);
-    return verdictOf('bdat', answer) === 'yes' ? null : { answer, midway: false };
+    return verdictOf('bdat', answer) === 'yes' ? command : { kind: 'refused', answer, midway: false };
   };
   let held: Buffer[] = [];
   let size = 0;
@@ -46,30 +49,43 @@ export async function sendChunks(
     while (size + rest.length > chunkBytes) {
       const head = rest.subarray(0, chunkBytes - size);
       rest = rest.subarray(head.length);
-      refusal = await send([...held, head], chunkBytes, false);
-      if (refusal) return refusal;
+      const chunk = await send([...held, head], chunkBytes, false);
+      if (typeof chunk !== 'string') return chunk;
       held = [];
       size = 0;
     }
     held.push(rest);
     size += rest.length;
   }
-  return send(held, size, true);
+  const last = await send(held, size, true);
+  return typeof last === 'string' ? { kind: 'sent', last } : last;
 }
 
-/** False where the server speaks before all is out. */
-async function writeAll(client: SmtpClient, chunk: readonly Buffer[]): Promise<boolean> {
+/**
+ * False where the server speaks before all is out. `ending` is called before the last write, which then waits until what is
+ * before it has left; a chunk of one write goes out with its command.
+ */
+async function writeAll(client: SmtpClient, chunk: readonly Buffer[], ending?: () => void): Promise<boolean> {
   const { wire } = client;
-  const stall = client.deadlines.writeStall;
-  for (const bytes of chunk) {
-    for (let at = 0; at < bytes.length; at += writeHighWater) {
+  const deadline = () => wire.clock.now() + client.deadlines.writeStall;
+  const pieces = chunk.flatMap(slices);
+  if (pieces.length === 0) ending?.();
+  for (const [at, piece] of pieces.entries()) {
+    if (ending && at === pieces.length - 1) {
+      if (at > 0 && (await wire.flush(deadline())) === 'input') return false;
       if (wire.ended && wire.buffered === 0) throw wire.lost();
-      wire.write(bytes.subarray(at, at + writeHighWater));
-      if (wire.congested && (await wire.flush(wire.clock.now() + stall)) === 'input') return false;
-    }
+      ending();
+    } else if (wire.ended && wire.buffered === 0) throw wire.lost();
+    wire.write(piece);
+    if (wire.congested && (await wire.flush(deadline())) === 'input') return false;
   }
-  if ((await wire.flush(wire.clock.now() + stall)) !== 'input') return true;
+  if ((await wire.flush(deadline())) !== 'input') return true;
   // The reply may overtake the news that the chunk went out.
   await turn();
   return wire.unsent === 0;
 }
+
+const slices = (bytes: Buffer): Buffer[] =>
+  Array.from({ length: Math.ceil(bytes.length / writeHighWater) }, (_, at) =>
+    bytes.subarray(at * writeHighWater, (at + 1) * writeHighWater),
+  );

@@ -70,6 +70,8 @@ class Transaction {
   readonly #decided = new Map<number, RecipientOutcome>();
   #final: Reply | null = null;
   #dotSent = false;
+  /** What ended the message, for the steps: a lone dot, or the last chunk's command. */
+  #end = '.';
   #prdr = false;
   #usable = true;
   #notes: string[] = [];
@@ -107,9 +109,11 @@ class Transaction {
 
   async #converse(): Promise<void> {
     const client = this.#client;
-    const { until, prdr = false, force = false, requireTls = false } = this.#options;
+    const { until, prdr: wantsPrdr = false, force = false, requireTls = false } = this.#options;
+    const prdr = wantsPrdr && client.protocol === 'smtp';
     const commands = envelopeCommands(this.#envelope, this.#message, client.extensions, { prdr, force, requireTls });
     this.#notes = commands.notes;
+    if (wantsPrdr && !prdr) this.#notes.push('PRDR is for SMTP: over LMTP each recipient has a verdict in any case');
     this.#prdr = commands.prdr;
     const chunkBytes = this.#chunkBytes();
     // A probe shows each step with its own time. DATA cannot be taken back once it is on its way, so whoever may abort
@@ -169,9 +173,12 @@ class Transaction {
 
   /** As #body(), by BDAT. */
   async #chunks({ source }: OutgoingMessage, chunkBytes: number): Promise<boolean> {
-    const refusal = await sendChunks(this.#client, source, chunkBytes, (bytes) => this.#endGoesOut(bytes));
-    if (!refusal) return true;
-    const { answer, midway } = refusal;
+    const sent = await sendChunks(this.#client, source, chunkBytes, (bytes) => this.#endGoesOut(bytes));
+    if (sent.kind === 'sent') {
+      this.#end = sent.last;
+      return true;
+    }
+    const { answer, midway } = sent;
     this.#decideAll('bdat', answer);
     if (midway) this.#hangUp();
     // RFC 3030 2: what came so far is void, but the transaction still stands.
@@ -193,8 +200,9 @@ class Transaction {
       // LMTP answers once for each recipient that was accepted (RFC 2033 4.2).
       const answers = this.#client.protocol === 'lmtp' ? open.map((index) => [index]) : [open];
       for (const indexes of answers) {
-        const answer = await this.#client.hear('dot', '.');
+        const answer = await this.#client.hear('dot', this.#end);
         this.#final = answer;
+        this.#isGoodbye(answer);
         for (const index of indexes) this.#decide(index, 'dot', answer);
       }
     }
@@ -204,7 +212,10 @@ class Transaction {
       await this.#client.refuseEarly();
     } catch (thrown) {
       const error = asEhloError(thrown);
-      if (error.code === 'deferred') return;
+      if (error.code === 'deferred') {
+        this.#usable = false;
+        return;
+      }
       // Which of the replies was the verdict? Nobody can tell.
       for (const index of open) this.#decided.delete(index);
       throw error;
@@ -213,19 +224,19 @@ class Transaction {
 
   /** 353, a reply for each recipient, and the last word on the message; or that word alone (draft-hall-prdr). */
   async #prdrVerdicts(open: readonly number[]): Promise<void> {
-    const first = await this.#client.hear('prdr', '.');
+    const first = await this.#client.hear('prdr', this.#end);
     const each: [number, Reply][] = [];
     if (verdictOf('prdr', first) === 'more') {
       for (const index of open) {
-        const answer = await this.#client.hear('dot', '.');
+        const answer = await this.#client.hear('dot', this.#end);
         // A yes holds only once the message as a whole was accepted.
         if (verdictOf('dot', answer) === 'yes') each.push([index, answer]);
         else this.#decide(index, 'dot', answer);
       }
     }
-    const last =
-      each.length + this.#decided.size > 0 && first.code === 353 ? await this.#client.hear('dot', '.') : first;
+    const last = first.code === 353 ? await this.#client.hear('dot', this.#end) : first;
     this.#final = last;
+    this.#isGoodbye(last);
     if (verdictOf('dot', last) === 'yes') for (const [index, answer] of each) this.#decide(index, 'dot', answer);
     this.#decideAll('dot', last);
   }

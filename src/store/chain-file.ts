@@ -21,7 +21,11 @@ export async function saveChain(path: string, chain: readonly string[], disk: Di
     await disk.link(temporary, path);
   } catch (failure) {
     if (systemCode(failure) !== 'EEXIST') throw cannotCreate(path, failure);
-    if (await isSame(disk, path, bytes)) return;
+    // A link to nothing has the name, but no content that could be compared.
+    const same = await isSame(disk, path, bytes).catch((cause: unknown) => {
+      throw cannotCreate(path, cause);
+    });
+    if (same) return;
     throw new EhloError('cannot-create', `${path} is there already with other content, and nothing is overwritten`, {
       hint: 'give another name to --tls-get-cert; if the server changed its certificate, find out why first',
     });

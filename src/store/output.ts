@@ -19,7 +19,7 @@ const temporaryIn = (directory: string): string => join(directory, `.ehlo-${rand
 
 /** A folder of NNN-<hash>.eml: the message's number, and the first digits of the SHA-256 of its UIDL (of the content, without one). */
 export async function openFolder(directory: string, disk: Disk = systemDisk): Promise<FetchOutput> {
-  await makeDirectory(disk, directory, anotherOutput);
+  const made = await makeDirectory(disk, directory, anotherOutput);
   const sync = new DirectorySync(disk);
   return {
     durable: true,
@@ -41,7 +41,7 @@ export async function openFolder(directory: string, disk: Disk = systemDisk): Pr
         abort: () => file.discard(),
       };
     },
-    settle: () => settled(sync, [directory]),
+    settle: () => settled(sync, [directory], made),
   };
 }
 
@@ -98,8 +98,10 @@ export interface MaildirOutputOptions {
 /** One Maildir (https://cr.yp.to/proto/maildir.html): into tmp, synced, renamed into new, the directory synced. */
 export async function openMaildirOutput(directory: string, options: MaildirOutputOptions): Promise<FetchOutput> {
   const disk = options.disk ?? systemDisk;
-  await makeDirectory(disk, directory, anotherOutput);
-  for (const part of ['tmp', 'new', 'cur']) await makeDirectory(disk, join(directory, part), anotherOutput);
+  const made = await makeDirectory(disk, directory, anotherOutput);
+  for (const part of ['tmp', 'new', 'cur']) {
+    made.push(...(await makeDirectory(disk, join(directory, part), anotherOutput)));
+  }
   const names = new UniqueNames(options.hostname, options.pid);
   const sync = new DirectorySync(disk);
   const target = join(directory, 'new');
@@ -121,7 +123,7 @@ export async function openMaildirOutput(directory: string, options: MaildirOutpu
         abort: () => file.discard(),
       };
     },
-    settle: () => settled(sync, [target]),
+    settle: () => settled(sync, [target], made),
   };
 }
 
@@ -177,9 +179,12 @@ async function orDiscard<T>(file: NewFile, work: () => Promise<T>): Promise<T> {
   }
 }
 
-async function settled(sync: DirectorySync, directories: string[]): Promise<true> {
+/** `made`: folders that are new, and as lost after a crash as what is in them, until those around them are synced: once. */
+async function settled(sync: DirectorySync, directories: string[], made: string[] = []): Promise<true> {
   try {
-    await Promise.all(directories.map((directory) => sync.sync(directory)));
+    const around = made.map((path) => dirname(path));
+    await Promise.all([...new Set([...directories, ...around])].map((directory) => sync.sync(directory)));
+    made.length = 0;
     return true;
   } finally {
     await sync.close();

@@ -1,7 +1,7 @@
 // A file or an open descriptor that holds a password, a token or a key: a file is refused when others may read it (msmtp, ssh
 // and fetchmail do the same). What is in it is the caller's business.
 import { close, fstat, read } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
+import { type FileHandle, open, stat } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { EhloError } from '../base/errors.ts';
 import { cannotRead } from './files.ts';
@@ -23,6 +23,14 @@ export async function readSecretFile(path: string, holds = 'a password'): Promis
     await file.close();
   }
 }
+
+/** For keys that come from tools which leave them open: told, not refused. False where there is no such file (`-`). */
+export const othersMayRead = async (path: string): Promise<boolean> =>
+  path !== '-' &&
+  (await stat(path).then(
+    ({ mode }) => (mode & 0o077) !== 0,
+    () => false,
+  ));
 
 async function checkFile(file: FileHandle, path: string, holds: string): Promise<void> {
   const facts = await file.stat();

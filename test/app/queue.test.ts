@@ -3,16 +3,20 @@
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { test } from 'node:test';
-import { waitAfter } from '../../src/app/backoff.ts';
+import { dueRecipients, waitAfter } from '../../src/app/backoff.ts';
+import type { Connection } from '../../src/app/connection.ts';
 import type { DeliveredRecipient } from '../../src/app/delivery-outcome.ts';
 import { manage } from '../../src/app/queue.ts';
 import { listQueue, showEntry } from '../../src/app/queue-list.ts';
 import { runQueue, watchQueue } from '../../src/app/queue-run.ts';
+import { tryEntry } from '../../src/app/queue-try.ts';
+import type { QueueEntry } from '../../src/app/spool.ts';
+import { bytesSource } from '../../src/base/bytes.ts';
 import { EhloError } from '../../src/base/errors.ts';
 import { Scrubber } from '../../src/base/secret.ts';
 import { reply } from '../../src/smtp/reply.ts';
-import { takes } from './lab.ts';
-import { bodyOf, type QueueLab, queueLab } from './queue-lab.ts';
+import { type MailLab, takes } from './lab.ts';
+import { bodyOf, mxRoute, type QueueLab, queueLab } from './queue-lab.ts';
 
 const minute = 60_000;
 const hour = 60 * minute;
@@ -403,6 +407,7 @@ test(
 const secrets: [string, Record<string, string>, RegExp][] = [
   ['--password', { server: 'h', user: 'u', password: 'pw' }, /--password cannot be kept/],
   ['a URL with a password', { server: 'smtp://u:pw@h' }, /a password in the URL of --server/],
+  ['one of a user with an @', { proxy: 'http://u@x.test:p@w@h:1' }, /a password in the URL of --proxy/],
   ['a proxy with a password', { server: 'h', proxy: 'socks5h://u:pw@h' }, /URL of --proxy/],
   ['standard input', { server: 'h', user: 'u', 'password-file': '-' }, /--password-file - cannot/],
   ['a question', { server: 'smtp://u@h' }, /a password that is asked for/],
@@ -428,6 +433,7 @@ for (const options of [
   { server: 'smtp://u@h', 'password-env': 'PW' },
   { server: 'smtp://u@h', auth: 'none' },
   { server: 'h', user: 'u', 'token-command': 'token' },
+  { server: 'h', user: 'u', oauth2: '/token.toml' },
 ]) {
   test(
     `what can be fetched again can be queued: ${Object.keys(options).join(', ')}`,
@@ -510,4 +516,164 @@ test(
     assert.equal(notice?.id, ghost.id);
     assert.deepEqual(others, [], 'no second notice');
   }),
+);
+
+/** Held back by all or nobody: no reply, nothing broken (smtp/transaction.ts). */
+const heldBack = (address: string): DeliveredRecipient => ({ ...outcome(address, 'deferred', 250), reply: null });
+
+const notQueued: [string, DeliveredRecipient[]][] = [
+  ['one is refused and the other held back', [outcome('x@a.test', 'rejected', 550), heldBack('y@a.test')]],
+  [
+    'one is refused and the other deferred',
+    [outcome('x@a.test', 'rejected', 550), outcome('y@a.test', 'deferred', 451)],
+  ],
+];
+for (const [name, tried] of notQueued) {
+  test(
+    `all or nobody: where ${name}, nobody is queued to be sent to later`,
+    within({}, async (lab) => {
+      const to = tried.map(({ address }) => ({ address }));
+      await assert.rejects(lab.add(to, { tried, onReject: 'abort' }), /nothing was queued/);
+      await assert.rejects(lab.add(to, { tried, onReject: 'abort', laterOnReject: 'continue' }), /nothing was queued/);
+      assert.deepEqual(readdirSync(lab.directory), []);
+    }),
+  );
+}
+
+test(
+  'all or nobody of the first try need not bind the later ones',
+  within({}, async (lab) => {
+    const tried = [outcome('x@a.test', 'deferred', 451), heldBack('y@a.test')];
+    const to = tried.map(({ address }) => ({ address }));
+    const entry = await lab.add(to, { tried, onReject: 'abort', laterOnReject: 'continue' });
+    assert.deepEqual([entry.onReject, entry.recipients.length], ['continue', 2]);
+  }),
+);
+
+test(
+  'who ends a run does not find its message sent later',
+  within({}, async (lab) => {
+    const error = new EhloError('interrupted', 'interrupted by SIGINT before the work was done');
+    const tried = [outcome('x@a.test', 'deferred', 451), { ...heldBack('y@b.test'), error }];
+    const to = tried.map(({ address }) => ({ address }));
+    await assert.rejects(lab.add(to, { tried }), /nothing was queued/);
+  }),
+);
+
+test(
+  'what a server repeated of a secret in the first try is not written down',
+  within({}, async (lab) => {
+    const tried = [{ ...outcome('x@a.test', 'deferred', 451), reply: reply(451, null, 'I heard hunter2-secret') }];
+    const scrubber = new Scrubber();
+    scrubber.add('hunter2-secret');
+    await lab.add([{ address: 'x@a.test' }], { tried, scrub: (text) => scrubber.scrub(text) });
+    const written = JSON.stringify(await lab.spool.list());
+    assert.match(written, /I heard /);
+    assert.doesNotMatch(written, /hunter2-secret/);
+  }),
+);
+
+test(
+  'a clock that was set back keeps nobody waiting longer than the longest wait',
+  within({ '127.0.0.2': [greylist, takes()] }, async (lab) => {
+    await lab.clock.advance(30 * 24 * hour);
+    await lab.add([{ address: 'x@a.test' }]);
+    await lab.run();
+    const [entry] = await lab.entries();
+    assert.ok(entry);
+    const earlier = new Date(lab.clock.date().getTime() - 30 * 24 * hour);
+    assert.deepEqual(dueRecipients(entry, earlier, false), ['x@a.test']);
+    assert.deepEqual(dueRecipients(entry, lab.clock.date(), false), [], 'the right clock waits its minute');
+  }),
+);
+
+test(
+  'a held entry whose end nobody was told of stays until it is released, and then tells',
+  within({ '127.0.0.4': [takes()] }, async (lab) => {
+    const { id } = await lab.add([{ address: 'x@a.test' }]);
+    const claimed = await lab.spool.claim(id);
+    assert.ok(claimed.kind === 'claimed');
+    const { entry } = claimed.claim;
+    // The process died between the outcome and the notice; then somebody held it.
+    const recipients = entry.recipients.map((one) => ({ ...one, status: 'rejected' as const }));
+    await claimed.claim.update({ ...entry, recipients, held: true });
+    await claimed.claim.release();
+    await lab.run({ ids: [id] });
+    assert.equal((await lab.entries()).length, 1);
+    await manage(lab.spool, 'release', [id], { force: false }, lab.clock);
+    await lab.run();
+    assert.match(lab.heard('127.0.0.4')[0] ?? '', /Action: failed/);
+  }),
+);
+
+test(
+  'what was required of the way of a message is not required of the notice that it failed',
+  within(
+    { '127.0.0.2': ['S: 220 hi\nC: EHLO\nS: 250 hi\nC: QUIT\nS: 221 bye\nF'], '127.0.0.4': [takes()] },
+    async (lab) => {
+      const control = { bdat: 'off' as const, prdr: true, force: false, strict: false, require: ['DSN', 'REQUIRETLS'] };
+      await lab.add([{ address: 'x@a.test' }], { route: { ...mxRoute, control } });
+      const notice = await keptNotice(lab);
+      assert.deepEqual(
+        notice.route.control?.require,
+        ['REQUIRETLS'],
+        'but what keeps it from being read on the way is',
+      );
+    },
+  ),
+);
+
+/** Runs as far as the notice, which is left in the queue. */
+async function keptNotice(lab: QueueLab): Promise<QueueEntry> {
+  const [first] = await lab.entries();
+  await tryEntry(first?.id ?? '', true, lab.door, { scrubber: new Scrubber() });
+  const notice = (await lab.entries()).find((one) => one.id.endsWith('-n1'));
+  assert.ok(notice, 'a notice is queued');
+  return notice;
+}
+
+const eightBit = Buffer.from('From: a@sender.test\r\nSubject: hello\r\n\r\nb\u00f6dy\r\n');
+const offers8bit = takes({ rcpt: '550 5.1.1 no' }).replace('S: 250 hi', 'S: 250-hi\nS: 250 8BITMIME');
+for (const [name, script, full] of [
+  ['a host without 8BITMIME could not take', takes(), false],
+  ['a host with 8BITMIME refused', offers8bit, true],
+] as const) {
+  test(
+    `an 8-bit message that ${name} comes back ${full ? 'whole' : 'as its header, which any host can take'}`,
+    within({ '127.0.0.2': [script] }, async (lab) => {
+      await lab.add([{ address: 'x@a.test' }], {
+        message: { source: bytesSource(eightBit), eightBit: true, utf8Headers: false },
+      });
+      const notice = await keptNotice(lab);
+      assert.equal(notice.eightBit, full);
+      assert.match(await bodyOf(lab.spool, notice), full ? /message\/rfc822/ : /text\/rfc822-headers/);
+    }),
+  );
+}
+
+test(
+  'nobody was ever reached: the notice says that the time was over (RFC 3463 3.5, X.4.7)',
+  within({}, async (lab) => {
+    await lab.add([{ address: 'x@a.test' }], { expiresMs: minute });
+    await lab.clock.advance(minute);
+    assert.match(await bodyOf(lab.spool, await keptNotice(lab)), /Action: failed\r\nStatus: 4\.4\.7\r\n/);
+  }),
+);
+
+test(
+  'what --lmtp took is delivered, not passed on',
+  within(
+    { '127.0.0.9': [takes()] },
+    async (lab) => {
+      const route = { options: { server: '127.0.0.9', lmtp: true }, pipelining: true };
+      await lab.add([{ address: 'x@a.test', notify: ['SUCCESS'] }], { route });
+      assert.match(await bodyOf(lab.spool, await keptNotice(lab)), /Action: delivered\r\n/);
+    },
+    {
+      connectionOf: async (lab: MailLab): Promise<Connection> => ({
+        ...lab.connection,
+        server: { scheme: 'smtp', host: '127.0.0.9' },
+      }),
+    },
+  ),
 );

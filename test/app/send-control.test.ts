@@ -5,10 +5,12 @@ import { test } from 'node:test';
 import { normalControl, type ProtocolControl } from '../../src/app/control.ts';
 import { emptyInput, type MessageInput } from '../../src/app/message-input.ts';
 import { type SendRequest, send } from '../../src/app/send.ts';
-import { createSessionPool } from '../../src/app/session-pool.ts';
-import { bytesSource } from '../../src/base/bytes.ts';
+import { createSessionPool, type SessionPool } from '../../src/app/session-pool.ts';
+import { bytesSource, readAll } from '../../src/base/bytes.ts';
 import { Scrubber } from '../../src/base/secret.ts';
-import { mailLab, takes } from './lab.ts';
+import type { Channel } from '../../src/wire/channel.ts';
+import { type MailLab, mailLab, takes } from './lab.ts';
+import { queueLab } from './queue-lab.ts';
 
 const message = 'Subject: hi\r\nMessage-ID: <1@x.test>\r\n\r\n.dot\r\nend\r\n';
 const size = message.length;
@@ -37,6 +39,11 @@ interface Row {
   unsaid?: string[];
   notes?: RegExp;
   error?: RegExp;
+  scheme?: 'lmtp';
+  mayDuplicate?: boolean;
+  /** In the document, the transcript included. */
+  told?: string[];
+  untold?: string[];
 }
 
 const stopAfter = (after: NonNullable<ProtocolControl['stop']>['after'], how: 'quit' | 'drop' = 'quit') => ({
@@ -386,6 +393,86 @@ const rows: Row[] = [
     statuses: ['unknown'],
   },
   {
+    name: 'all or nobody: whom another refusal held back is not tried again alone',
+    script: [`${hello()}\n${rcpts('250 ok', '550 nobody')}\nC: RSET\nS: 250 ok\n${bye}`, takes()],
+    input: { rcpt: ['b@y.test', 'c@y.test'] },
+    request: { onReject: 'abort', retry: { count: 2, delayMs: 1 } },
+    exit: 'REJECTED',
+    statuses: ['deferred', 'rejected'],
+    unsaid: ['DATA'],
+  },
+  {
+    name: 'all or nobody: after a deferral everybody is tried again',
+    script: [
+      `${hello()}\n${rcpts('250 ok', '450 later')}\nC: RSET\nS: 250 ok\n${bye}`,
+      `${hello()}\n${rcpts('250 ok', '250 ok')}\n${sends}\n${bye}`,
+    ],
+    input: { rcpt: ['b@y.test', 'c@y.test'] },
+    request: { onReject: 'abort', retry: { count: 2, delayMs: 1 } },
+    exit: 'OK',
+    statuses: ['accepted', 'accepted'],
+  },
+  {
+    name: 'a second reply behind the verdict is no expected one: nobody knows which of them counts',
+    script: `${hello()}\n${rcpts('250 ok')}\nC: DATA\nS: 354 go\nM\nS! 250 ok\\r\\n250 ok\\r\\n\nW`,
+    control: { expect: [{ stage: 'dot', codes: '250' }] },
+    exit: 'PROTO',
+    statuses: ['unknown'],
+    mayDuplicate: true,
+  },
+  {
+    name: 'an expectation that fails does not hide that the message may have been accepted',
+    script: `${hello('PRDR')}\n${rcpts('250 ok')}\nC: DATA\nS: 354 go\nM\nS: 353 go on\nF`,
+    control: { prdr: true, expect: [{ stage: 'prdr', codes: '250' }] },
+    exit: 'NO',
+    statuses: ['unknown'],
+    mayDuplicate: true,
+  },
+  {
+    name: 'an expected deferral of one does not excuse the refusal of another',
+    script: `${hello()}\n${rcpts('250 ok', '450 later')}\nC: DATA\nS: 354 go\nM\nS: 554 spam\n${bye}`,
+    input: { rcpt: ['b@y.test', 'c@y.test'] },
+    control: { expect: [{ stage: 'rcpt', codes: '250,450' }] },
+    exit: 'TEMP',
+    statuses: ['rejected', 'deferred'],
+  },
+  {
+    name: 'PRDR over LMTP: each has a verdict anyway, and PRDR is not said',
+    script: `S: 220 hi\nC: LHLO\nS: 250-hi\nS: 250 PRDR\n${rcpts('250 ok', '250 ok')}\nC: DATA\nS: 354 go\nM\nS: 250 b\nS: 550 c no\n${bye}`,
+    control: { prdr: true },
+    scheme: 'lmtp',
+    input: { rcpt: ['b@y.test', 'c@y.test'] },
+    exit: 'PARTIAL',
+    statuses: ['accepted', 'rejected'],
+    unsaid: [' PRDR'],
+    notes: /LMTP/,
+  },
+  {
+    name: 'a login as a command of the user keeps its secret to itself, in one line and in the lines after a 334',
+    script: `${hello()}\nC: AUTH PLAIN AGJvYgBzM2NyZXQ=\nS: 535 5.7.8 not AGJvYgBzM2NyZXQ=, nor s3cret\nC: AUTH LOGIN\nS: 334 VXNlcm5hbWU6\nC: Ym9i\nS: 334 UGFzc3dvcmQ6\nC: aHVudGVyMg==\nS: 535 hunter2 is wrong\n${rcpts('250 ok')}\n${sends}\n${bye}`,
+    control: {
+      commands: ['AUTH PLAIN AGJvYgBzM2NyZXQ=', 'AUTH LOGIN', 'Ym9i', 'aHVudGVyMg=='],
+    },
+    exit: 'OK',
+    untold: ['AGJvYgBzM2NyZXQ', 's3cret', 'aHVudGVyMg', 'hunter2'],
+  },
+  {
+    name: 'a chunk that is the last says so in the steps',
+    script: `${hello('CHUNKING')}\n${rcpts('250 ok')}\nC: BDAT ${size} LAST\nB ${size}\nS: 250 queued\n${bye}`,
+    control: { bdat: 'auto' },
+    exit: 'OK',
+    told: [`"sent":"BDAT ${size} LAST"`],
+    untold: ['"sent":"."'],
+  },
+  {
+    name: 'behind 354 there is no QUIT to say, and none is claimed',
+    script: `${hello()}\n${rcpts('250 ok')}\nC: DATA\nS: 354 go\nW`,
+    control: stopAfter('data'),
+    exit: 'OK',
+    untold: ['"QUIT"'],
+    notes: /without QUIT/,
+  },
+  {
     name: 'what was refused for good is not tried again',
     script: [`${hello()}\n${rcpts('550 no')}\nC: RSET\nS: 250 ok\n${bye}`, takes()],
     request: { retry: { count: 3, delayMs: 1 } },
@@ -406,7 +493,7 @@ for (const row of rows) {
     const body = raw(row.body ?? message);
     const { report } = await send(
       {
-        connection: { ...lab.connection, server: { scheme: 'smtp', host: '127.0.0.9', port: 25 } },
+        connection: { ...lab.connection, server: { scheme: row.scheme ?? 'smtp', host: '127.0.0.9', port: 25 } },
         input: {
           ...emptyInput,
           mailFrom: 'a@x.test',
@@ -435,6 +522,9 @@ for (const row of rows) {
     for (const text of row.unsaid ?? []) assert.ok(!said.includes(text), `said: ${text}\n${said}`);
     if (row.notes) assert.match(report.notes.join('\n'), row.notes);
     if (row.error) assert.match(report.error?.message ?? '', row.error);
+    if (row.mayDuplicate !== undefined) assert.equal(report.error?.mayDuplicate, row.mayDuplicate);
+    for (const text of row.told ?? []) assert.ok(JSON.stringify(report).includes(text), `not told: ${text}`);
+    for (const text of row.untold ?? []) assert.ok(!JSON.stringify(report).includes(text), `told: ${text}`);
     if (row.exit === 'UNKNOWN') assert.equal(lab.dialled.length, 1, 'tried again');
   });
 }
@@ -468,3 +558,183 @@ test('a pool carries several messages over one session, and a new one where it w
   assert.equal(lab.dialled.length, 2);
   assert.match(lab.dialled[1]?.peer?.received() ?? '', /QUIT\r\n$/);
 });
+
+const overPool = (lab: MailLab, pool: SessionPool, signal: AbortSignal) =>
+  send(
+    {
+      connection: { ...lab.connection, server: { scheme: 'smtp', host: '127.0.0.9', port: 25 } },
+      input: { ...emptyInput, mailFrom: 'a@x.test', rcpt: ['b@y.test'], raw: raw(message) },
+      onReject: 'continue',
+      pipelining: false,
+      dryRun: false,
+    },
+    lab.ports,
+    { scrubber: new Scrubber(), signal, pool },
+  );
+
+test('a kept session that has carried enough for the server gives way to a new one', async () => {
+  const one = `${rcpts('250 ok')}\n${sends}`;
+  const lab = mailLab('', {
+    '127.0.0.9': [`${hello()}\n${one}\nC: MAIL\nS: 421 4.7.0 too many messages\nF`, `${hello()}\n${one}\n${bye}`],
+  });
+  const pool = createSessionPool();
+  for (let count = 0; count < 2; count++) {
+    const { report } = await overPool(lab, pool, new AbortController().signal);
+    assert.equal(report.exit.name, 'OK', report.error?.message);
+  }
+  await pool.close();
+  assert.equal(lab.dialled.length, 2);
+});
+
+test('421 as the verdict ends the session: the next message has one of its own', async () => {
+  const lab = mailLab('', {
+    '127.0.0.9': [
+      `${hello()}\n${rcpts('250 ok')}\nC: DATA\nS: 354 go\nM\nS: 421 4.3.0 going down\n${bye}`,
+      `${hello()}\n${rcpts('250 ok')}\n${sends}\n${bye}`,
+    ],
+  });
+  const pool = createSessionPool();
+  const exits: string[] = [];
+  for (let count = 0; count < 2; count++) {
+    exits.push((await overPool(lab, pool, new AbortController().signal)).report.exit.name);
+  }
+  await pool.close();
+  for (const { peer } of lab.dialled) await peer?.finished;
+  assert.deepEqual(exits, ['TEMP', 'OK']);
+  assert.match(lab.dialled[0]?.peer?.received() ?? '', /QUIT\r\n$/);
+});
+
+test('Ctrl-C ends a message on a kept session as it ends one on a new session', async () => {
+  const lab = mailLab('', {
+    '127.0.0.9': [`${hello()}\n${rcpts('250 ok')}\n${sends}\nC: MAIL\nW`],
+  });
+  const pool = createSessionPool();
+  assert.equal((await overPool(lab, pool, new AbortController().signal)).report.exit.name, 'OK');
+  const ending = new AbortController();
+  const second = overPool(lab, pool, ending.signal);
+  await lab.dialled[0]?.peer?.finished;
+  ending.abort('SIGINT');
+  const { report } = await second;
+  assert.equal(report.exit.name, 'SIGINT', report.error?.message);
+  assert.equal(lab.dialled.length, 1);
+});
+
+test('a retry that a signal cuts off is a run that was interrupted, and keeps the last word of the server', async () => {
+  const lab = mailLab('', { '127.0.0.9': [takes({ rcpt: '450 4.2.0 later' })] });
+  const ending = new AbortController();
+  const { report } = await send(
+    {
+      connection: { ...lab.connection, server: { scheme: 'smtp', host: '127.0.0.9', port: 25 } },
+      input: { ...emptyInput, mailFrom: 'a@x.test', rcpt: ['b@y.test'], raw: raw(message) },
+      onReject: 'continue',
+      pipelining: false,
+      dryRun: false,
+      retry: { count: 3, delayMs: 1e6 },
+    },
+    {
+      ...lab.ports,
+      clock: {
+        ...lab.ports.clock,
+        now: () => lab.ports.clock.now(),
+        date: () => lab.ports.clock.date(),
+        after: (ms, run) => {
+          if (ms !== 1e6) return lab.ports.clock.after(ms, run);
+          queueMicrotask(() => ending.abort('SIGTERM'));
+          return () => undefined;
+        },
+      },
+    },
+    { scrubber: new Scrubber(), signal: ending.signal },
+  );
+  assert.equal(report.exit.name, 'SIGTERM');
+  assert.deepEqual([report.recipients[0]?.status, report.recipients[0]?.code], ['deferred', 450]);
+});
+
+const queued = async (script: string, onReject: 'continue' | 'abort', when: 'on-temp' | 'always' = 'on-temp') => {
+  const lab = await queueLab({ '127.0.0.9': [script] });
+  const copies: string[] = [];
+  try {
+    const { report } = await send(
+      {
+        connection: { ...lab.connection, server: { scheme: 'smtp', host: '127.0.0.9', port: 25 } },
+        input: { ...emptyInput, mailFrom: 'a@x.test', rcpt: ['b@y.test', 'c@y.test'], raw: raw(message) },
+        onReject,
+        pipelining: false,
+        dryRun: false,
+        queue: { when, spool: lab.spool, route: { options: { server: '127.0.0.9:25' }, pipelining: false } },
+      },
+      lab.ports,
+      {
+        scrubber: new Scrubber(),
+        signal: new AbortController().signal,
+        onSent: async (source) => void copies.push((await readAll(source)).toString()),
+      },
+    );
+    return { report, entries: await lab.entries(), copies };
+  } finally {
+    await lab.close();
+  }
+};
+
+test('all or nobody: whom another refusal held back is not queued either', async () => {
+  const script = `${hello()}\n${rcpts('250 ok', '550 nobody')}\nC: RSET\nS: 250 ok\n${bye}`;
+  const { report, entries } = await queued(script, 'abort');
+  assert.equal(report.exit.name, 'REJECTED');
+  assert.deepEqual([report.queued, entries.length], [null, 0]);
+});
+
+test('all or nobody: after a deferral everybody is queued', async () => {
+  const script = `${hello()}\n${rcpts('250 ok', '450 later')}\nC: RSET\nS: 250 ok\n${bye}`;
+  const { report, entries } = await queued(script, 'abort');
+  assert.equal(report.exit.name, 'OK');
+  assert.deepEqual(
+    entries.flatMap((entry) => entry.recipients.map((one) => one.address)),
+    ['b@y.test', 'c@y.test'],
+  );
+});
+
+test('what the queue has taken on is kept as what was sent is', async () => {
+  const script = `${hello()}\nC: MAIL\nS: 451 later\nC: RSET\nS: 250 ok\n${bye}`;
+  for (const when of ['on-temp', 'always'] as const) {
+    assert.deepEqual((await queued(script, 'continue', when)).copies, [message]);
+  }
+});
+
+test('a connection lost in the middle of the last chunk is no doubt: nobody can have taken the message', async () => {
+  const body = `Subject: large\r\n\r\n${'x'.repeat(76)}\r\n`.padEnd(400_000, 'y\r\n');
+  const lab = mailLab('', {
+    '127.0.0.9': [`${hello('CHUNKING')}\n${rcpts('250 ok')}\nC: BDAT ${body.length} LAST\nR`],
+  });
+  const { report } = await send(
+    {
+      connection: { ...lab.connection, server: { scheme: 'smtp', host: '127.0.0.9', port: 25 } },
+      input: { ...emptyInput, mailFrom: 'a@x.test', rcpt: ['b@y.test'], raw: raw(body) },
+      onReject: 'continue',
+      pipelining: false,
+      dryRun: false,
+      control: { ...normalControl, bdat: 'auto' },
+    },
+    { ...lab.ports, dial: async (target) => stalling(await lab.ports.dial(target), 200_000) },
+    { scrubber: new Scrubber(), signal: new AbortController().signal },
+  );
+  assert.equal(report.exit.name, 'TEMP', report.error?.message);
+  assert.equal(report.recipients[0]?.status, 'deferred');
+});
+
+/** Takes so many bytes and no more, as a connection whose other end does not read. */
+function stalling(channel: Channel, octets: number): Channel {
+  let left = octets;
+  return {
+    peer: channel.peer,
+    attach: (sink) => channel.attach(sink),
+    write(bytes, done) {
+      left -= bytes.length;
+      if (left > 0) channel.write(bytes, done);
+    },
+    pause: () => channel.pause(),
+    resume: () => channel.resume(),
+    startTls: (options, deadline) => channel.startTls(options, deadline),
+    end: () => channel.end(),
+    destroy: () => channel.destroy(),
+  };
+}

@@ -119,6 +119,8 @@ describe('a file with a secret', () => {
   const secrets = [
     'password = "hunter2"',
     '[profile.x]\nserver = "smtp://u:hunter2@h"',
+    'server = "smtp://u@x.test:hunter2@h"',
+    'proxy = "socks5h://u@x.test:hunter2@h"',
     '[serve]\nauth = ["u:hunter2"]',
   ];
   for (const text of secrets) {
@@ -142,6 +144,9 @@ describe('a file with a secret', () => {
   test('commands in a file that everybody may change are not run', () => {
     assert.match(problemsOf('password-command = "pass x"', { mode: 0o666 })[0] ?? '', /everybody may change it/);
     assert.deepEqual(problemsOf('password-command = "pass x"', { mode: 0o664 }), []);
+    for (const text of ['password-command = "pass x"', '[profile.x]\npipe = "nc h 25"']) {
+      assert.match(problemsOf(text, { foreign: true })[0] ?? '', /names a command.*belongs to another user/);
+    }
   });
 
   test('secrets are masked where values are shown', () => {

@@ -51,6 +51,36 @@ const bob = ['--server', 'smtp://bob@mx.test'];
 const passwordOf = async (args: string[], context?: TestContext): Promise<string | undefined> =>
   (await connect(args, context)).credentials?.password?.reveal();
 
+describe('--password-env', () => {
+  test('of a variable that is not there names it', () =>
+    refuses([...bob, '--password-env', 'NO_SUCH'], 'usage', /environment variable NO_SUCH is not set/));
+
+  test('with the password in place of the name does not show it', () =>
+    refuses([...bob, '--password-env', 'hunter2'], 'usage', /variable that it names is not set[\s\S]*the name of the/));
+});
+
+describe('a command for a secret', () => {
+  const tokenOf = async (command: string, env: NodeJS.ProcessEnv) => {
+    const context = testContext({ env: { PATH: process.env['PATH'], ...env } });
+    const found = await connect([...bob, '--password-env', 'PW', '--token-command', command], context);
+    return found.credentials?.token?.reveal();
+  };
+
+  test('does not find the secrets of the run in its environment', async () => {
+    const env = { PW: 'hunter2', EHLO_PASSWORD: 'hunter2', OTHER: 'kept' };
+    assert.equal(await tokenOf('echo "<$PW$EHLO_PASSWORD$OTHER>"', env), '<kept>');
+  });
+
+  test('that no argument can hold is told without it', () =>
+    refuses([...bob, '--password-command', 'echo hunter2\0'], 'io', /cannot be run: no argument can hold U\+0000/));
+
+  test('that is longer than the system takes is told, too', () =>
+    refuses([...bob, '--password-command', `: ${'x'.repeat(4_000_000)}`], 'io', /cannot be run: spawn E2BIG/));
+
+  test('is not waited for once it has printed too much, whatever it left running', () =>
+    refuses([...bob, '--password-command', 'sleep 20 & yes'], 'io', /printed more than/));
+});
+
 describe('--password-fd', () => {
   test('reads an open descriptor', async () => {
     const fd = openSync(file('fd', 'hunter2\n'), 'r');
@@ -248,6 +278,16 @@ describe('--oauth2', () => {
     for (const secret of ['ya29.fresh', 'client-hunter2', 'refresh-hunter2']) {
       assert.equal(context.scrubber.scrub(secret), '<secret>');
     }
+  });
+
+  test('says that a proxy is not used for it', async () => {
+    const { url } = await endpoint({ body: '{"access_token":"ya29.fresh"}' });
+    const context = testContext();
+    await connect([...withUser(grant({ ...basic, tokenUrl: url })), '--proxy', 'socks5h://127.0.0.1:9'], context);
+    assert.match(
+      context.stderr.text,
+      /^ehlo: warning: 127\.0\.0\.1:\d+ is asked for a token straight, not by --proxy\n$/,
+    );
   });
 
   test('a public client shows no secret, not an empty one', async () => {

@@ -1,6 +1,6 @@
 // `ehlo fetch` as a user meets it: options, standard output and files, against our own server in memory.
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
@@ -11,6 +11,7 @@ import { EhloError } from '../../src/base/errors.ts';
 import { Scrubber } from '../../src/base/secret.ts';
 import type { Context } from '../../src/cli/command.ts';
 import { fetchCommand } from '../../src/cli/commands/fetch.ts';
+import { withOrigins } from '../../src/cli/origins.ts';
 import { servePop3 } from '../../src/pop3/server.ts';
 import { memoryPair } from '../../src/wire/memory.ts';
 import { Wire } from '../../src/wire/wire.ts';
@@ -44,7 +45,14 @@ interface Ran {
 /** `words` as on the command line, behind `ehlo fetch`. */
 async function ehloFetch(
   words: string[],
-  setting: { messages?: string[]; format?: Context['format']; verbosity?: number; tty?: boolean } = {},
+  setting: {
+    messages?: string[];
+    format?: Context['format'];
+    verbosity?: number;
+    tty?: boolean;
+    /** As layers leave them. */
+    options?: Record<string, unknown>;
+  } = {},
 ): Promise<Ran> {
   const maildrop = new LabMaildrop((setting.messages ?? []).map((text) => Buffer.from(text)));
   const accounts = accountsOf('bob', 'sesame');
@@ -67,7 +75,7 @@ async function ehloFetch(
   const command = new Command('fetch').exitOverride();
   fetchCommand.define(command);
   command.parse(words, { from: 'user' });
-  const code = await fetchCommand.run(command.args, command.opts(), {
+  const code = await fetchCommand.run(command.args, Object.assign(command.opts(), setting.options), {
     ports,
     stdin: process.stdin,
     stdout,
@@ -85,6 +93,29 @@ async function ehloFetch(
 const url = ['pop3://bob@127.0.0.1:1110', '--password-env', 'PW'];
 const letter = (subject: string) => `Subject: ${subject}\r\nFrom: a@x.test\r\n\r\n.text\r\n`;
 const messages = [letter('one'), letter('two')];
+
+describe('a configuration', () => {
+  const layered = (name: string, value: string | boolean): Record<string, unknown> =>
+    withOrigins({ [name]: value }, new Map([[name, { name, value, origin: '/c.toml', from: 'file' }]]));
+
+  for (const action of ['list', 'stat', 'top', 'delete']) {
+    test(`with output and delete for get does not stand in the way of ${action}`, async () => {
+      const folder = fresh();
+      for (const options of [layered('output', folder), layered('delete', true)]) {
+        const ran = await ehloFetch([...url, action, ...(action === 'stat' ? [] : ['1'])], { messages, options });
+        assert.equal(ran.code, 0, ran.stderr);
+        assert.deepEqual(ran.deleted, action === 'delete' ? [1] : []);
+        assert.equal(existsSync(folder), false);
+      }
+    });
+  }
+
+  test('is where get takes them from', async () => {
+    const folder = fresh();
+    await ehloFetch(url, { messages, options: layered('output', folder) });
+    assert.equal(readdirSync(folder).length, 2);
+  });
+});
 
 describe('standard output', () => {
   test('get writes the messages and nothing else, byte for byte', async () => {

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { EhloError, type ErrorCode } from '../../src/base/errors.ts';
 import { Scrubber } from '../../src/base/secret.ts';
+import { homeDirectory } from '../../src/cli/home.ts';
 import { findLayers, layeredOptions, layeredValues, userConfigPath } from '../../src/cli/layers.ts';
 import { optionValues } from '../../src/cli/option-values.ts';
 import { explainOrigins } from '../../src/cli/origins.ts';
@@ -96,9 +97,17 @@ describe('what reaches which command', () => {
     assert.deepEqual(plain(own), { store: 'memory', tls: 'c,k', auth: ['a:b'] });
   });
 
-  test('relay-test takes neither the server nor the login of a configuration', async () => {
-    const env = setting('server = "h"\nuser = "u"\npassword-command = "pass x"\nca = "/ca"\nfrom = "a@x"\n');
-    assert.deepEqual(plain(await options('relay-test', env)), { ca: '/ca', from: 'a@x' });
+  test('relay-test takes neither the server nor the login of a configuration, nor the From of a letter', async () => {
+    const text = 'server = "h"\nuser = "u"\npassword-command = "pass x"\nca = "/ca"\nfrom = "Me <a@x>"\n';
+    assert.deepEqual(plain(await options('relay-test', setting(text))), { ca: '/ca' });
+    const own = setting(`${text}[relay-test]\nfrom = "a@x"\n`);
+    assert.deepEqual(plain(await options('relay-test', own)), { ca: '/ca', from: 'a@x' });
+  });
+
+  test('the force of send is not that of queue, which may duplicate', async () => {
+    const forced = setting('force = true\n', { EHLO_FORCE: '1' });
+    assert.deepEqual(plain(await options('queue', forced)), {});
+    assert.deepEqual(plain(await options('send', forced)), { force: true });
   });
 
   test('switches of the environment', async () => {
@@ -197,6 +206,12 @@ describe('what a stronger layer takes away', () => {
       gives: { server: 'smtp://al@h:25', passwordEnv: 'P' },
     },
     {
+      says: 'the password in a URL whose user is an address',
+      text: 'server = "smtp://al@x.test:p@w@h:25"',
+      given: { passwordEnv: 'P' },
+      gives: { server: 'smtp://al@x.test@h:25', passwordEnv: 'P' },
+    },
+    {
       says: 'the login of another user at the same host',
       text: 'server = "smtp://h:25"\nuser = "al"\npassword-file = "/f"',
       given: { server: 'smtp://bob@h:25' },
@@ -232,6 +247,7 @@ describe('a login is for the server that it stands beside', () => {
     '[::1]:25',
     'smtp://mail.example@evil.example',
     'smtp://mail.example:587@evil.example',
+    'smtp://mail.example:587/@evil.example',
   ]) {
     test(`${server} is another; only what is strict stays`, async () => {
       assert.deepEqual(plain(await options('send', setting(text), { server })), { server, tls: 'required' });
@@ -364,4 +380,15 @@ test('a relative XDG_CONFIG_HOME counts as unset: nothing is read from the worki
   assert.equal(userConfigPath({ XDG_CONFIG_HOME: 'here', HOME: '/h' }), '/h/.config/ehlo/config.toml');
   assert.equal(userConfigPath({ XDG_CONFIG_HOME: '/x', HOME: '/h' }), '/x/ehlo/config.toml');
   assert.equal(userConfigPath({ HOME: '/h' }), '/h/.config/ehlo/config.toml');
+  for (const HOME of ['', 'here', undefined]) {
+    assert.equal(
+      homeDirectory({ HOME }, () => '/of/the/user'),
+      '/of/the/user',
+    );
+  }
+  // A user whom nobody knows, as in a container, has none; every run but `config init` can do without.
+  assert.equal(
+    homeDirectory({}, () => assert.fail('no such user')),
+    undefined,
+  );
 });

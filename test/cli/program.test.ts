@@ -47,6 +47,19 @@ describe('usage', { concurrency: 2 }, () => {
     assert.match(ran.stderr, /^ehlo: unknown option '--sujbect'\nhint: did you mean --subject\?/);
   });
 
+  for (const args of [
+    ['probe', 'show', '--pasword=hunter2'],
+    ['probe', 'show', '--user=u', '--pasword=a=hunter2', '--json'],
+    ['--password=hunter2', 'probe'],
+  ]) {
+    test(`the value of an unknown option is not shown: ${args.join(' ')}`, async () => {
+      const ran = await runProbe(args);
+      assert.equal(ran.code, 64);
+      assert.match(ran.stdout + ran.stderr, /unknown option .*--pass?word["']/);
+      assert.doesNotMatch(ran.stdout + ran.stderr, /hunter2/);
+    });
+  }
+
   test('with --json the same is one document', async () => {
     const ran = await runProbe(['probe', 'show', '--sujbect', 'x', '--json']);
     assert.equal(ran.code, 64);
@@ -259,6 +272,7 @@ describe('secrets', { concurrency: 2 }, () => {
     ['--password', 'hunter2-secret'],
     ['--password=hunter2-secret'],
     ['--server', 'smtp://u:hunter2-secret@h'],
+    ['--server=smtp://u@x.test:hunter2-secret@h'],
   ]) {
     test(`${args[0]?.split('=')[0]} is not in the process title`, async () => {
       const ran = await runProbe(['probe', 'title', ...args]);

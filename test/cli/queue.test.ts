@@ -225,3 +225,37 @@ test('files of a route are absolute; a question is never asked again; session co
   );
   assert.deepEqual(routeOf({ server: 'h' }, { ...normalControl, require: ['DSN'] }).control?.require, ['DSN']);
 });
+
+test('on a terminal show --raw lets no escape of the message through', async () => {
+  const context = fresh();
+  const id = await queued(context);
+  context.stdout.isTTY = true;
+  await run(context, ['show', id], { raw: true });
+  assert.equal(context.stdout.text, 'Subject: hi\\x1b[31m\n\nbody\n');
+});
+
+test('what a configuration says of servers does not stand in the way of a queued --pipe', async () => {
+  const route = routeOf({ pipe: 'nc mail 25', server: 'mx:', dns: '127.0.0.1:53', ipv4: true, timeout: '3s' });
+  assert.deepEqual(route.options, { pipe: 'nc mail 25', timeout: '3s' });
+  assert.equal((await connectionOf(route, testContext())).pipe, 'nc mail 25');
+});
+
+test('--strict holds for later tries too', async () => {
+  const context = fresh();
+  const spool = await openSpoolFor(undefined, context);
+  const route = routeOf({ server: 'h' }, { ...normalControl, strict: true });
+  const id = await enqueue(
+    spool,
+    {
+      envelope: { from: 'a@x.test', to: [{ address: 'b@y.test' }] },
+      message: { source: bytesSource(Buffer.from('x: y\r\n\r\n')), eightBit: false, utf8Headers: false },
+      messageId: null,
+      route,
+      onReject: 'continue',
+    },
+    context.ports.clock,
+  );
+  const item = await spool.find(id?.id ?? '');
+  await spool.close();
+  assert.equal(item?.kind === 'entry' && item.entry.route.control?.strict, true);
+});

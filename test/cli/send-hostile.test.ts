@@ -223,6 +223,7 @@ const rows: Row[] = [
       ['hostile', ca, /not for 127\.0\.0\.1/],
       ['good', [...ca, '--tls-name', 'elsewhere.test'], /not for elsewhere\.test/],
       ['good', ['--pin', `sha256:${'0'.repeat(64)}`], /not the pinned one/],
+      ['good', ['--pin', `sha256:${'0'.repeat(64)}`, '--tls-verify', 'none'], /not the pinned one/],
     ] as const
   ).map(([certificate, args, text]) => ({
     name: `certificate ${certificate} ${args.slice(-2).join(' ')}`,

@@ -20,6 +20,11 @@ const accepted: { text: string; url: Omit<ServerUrl, 'password'>; password?: str
   { text: 'smtp://bob@x.example@mx.example', url: { scheme: 'smtp', host: 'mx.example', user: 'bob@x.example' } },
   { text: 'smtp://bob:p%3Aw@mx.example', url: { scheme: 'smtp', host: 'mx.example', user: 'bob' }, password: 'p:w' },
   { text: 'smtp://bob:a/b@mx.example', url: { scheme: 'smtp', host: 'mx.example', user: 'bob' }, password: 'a/b' },
+  {
+    text: 'smtp://bob@x.example:p@w@mx.example',
+    url: { scheme: 'smtp', host: 'mx.example', user: 'bob@x.example' },
+    password: 'p@w',
+  },
   { text: 'smtp://bob:@mx.example', url: { scheme: 'smtp', host: 'mx.example', user: 'bob' }, password: '' },
   { text: 'lmtp://[::1]:24', url: { scheme: 'lmtp', host: '::1', port: 24 } },
   { text: 'lmtp+unix:/run/lmtp', url: { scheme: 'lmtp+unix', host: '', path: '/run/lmtp' } },
@@ -44,6 +49,9 @@ const refused = [
   'smtp://mx.example:0',
   'smtp://mx.example:smtp',
   'smtp://bob%zz@mx.example',
+  'smtp://good.example/@mx.example',
+  'smtp://good.example?@mx.example',
+  'bob@mx.example',
   'smtp://a b',
   'smtp://mx.example\r\nRCPT',
   'lmtp+unix:relative',
@@ -83,6 +91,17 @@ describe('--server', () => {
       );
     }
   });
+
+  for (const user of ['bob@x.example', 'a/b', 'a b', '']) {
+    test(`nor does one of the user "${user}", with a scheme or without`, () => {
+      for (const scheme of ['smtp://', 'http://', 'smtp:', '']) {
+        assert.throws(
+          () => parseServerUrl(`${scheme}${user}:hunter2@mx.example:99999`, 'smtp'),
+          (error) => error instanceof EhloError && !`${error.message} ${error.hint}`.includes('hunter2'),
+        );
+      }
+    });
+  }
 
   test('what is printed parses to the same, without the password', () => {
     const host = fc.oneof(fc.domain(), fc.ipV4(), fc.ipV6());

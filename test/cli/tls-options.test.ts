@@ -1,7 +1,7 @@
 // The TLS options: files and words that cannot be used are said with their option, before anybody is called.
 import assert from 'node:assert/strict';
 import { generateKeyPairSync } from 'node:crypto';
-import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
@@ -50,6 +50,17 @@ test('what can be used is taken as it is', async () => {
   assert.equal(tlsClient.cert?.toString(), readFileSync(chain, 'utf8'));
   assert.equal(tlsClient.key?.toString(), hostileKey);
   assert.equal(tlsClient.name, 'xn--bcher-kva.example');
+});
+
+test('a key that others may read is taken with a warning', async () => {
+  for (const [mode, says] of [
+    [0o600, /^$/],
+    [0o640, /^ehlo: warning: --key: others may read .*key-640\.pem.*chmod 600/],
+  ] as const) {
+    const context = testContext();
+    await parseConnection({ cert, key: file(`key-${mode.toString(8)}.pem`, testKey, mode) }, context);
+    assert.match(context.stderr.text, says);
+  }
 });
 
 const refused: { name: string; options: Record<string, unknown>; code?: ErrorCode; text: RegExp }[] = [
@@ -146,10 +157,14 @@ describe('--tls-get-cert', () => {
   });
 
   test('where no file can be made it says so', async () => {
-    await assert.rejects(
-      async () => save(join(directory, 'none', 'x.pem'), [testCertificate]),
-      (thrown) =>
-        thrown instanceof EhloError && thrown.code === 'cannot-create' && /^--tls-get-cert: /.test(thrown.message),
-    );
+    const dangling = join(directory, 'dangling.pem');
+    symlinkSync(join(directory, 'none', 'y.pem'), dangling);
+    for (const path of [join(directory, 'none', 'x.pem'), dangling]) {
+      await assert.rejects(
+        async () => save(path, [testCertificate]),
+        (thrown) =>
+          thrown instanceof EhloError && thrown.code === 'cannot-create' && /^--tls-get-cert: /.test(thrown.message),
+      );
+    }
   });
 });

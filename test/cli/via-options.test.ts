@@ -55,6 +55,9 @@ describe('--proxy', () => {
   const bad: [string, RegExp][] = [
     ['127.0.0.1:1080', /it has no scheme/],
     ['me:hunter2@p:1', /it has no scheme/],
+    ['me@x.test:hunter2@p:1', /it has no scheme/],
+    ['http://me@x.test:hunter2@p:zz', /"http:\/\/me@x\.test:<secret>@p:zz"/],
+    ['http://p/@q:2', /a user holds no slash/],
     ['socks4://p:1', /"socks4" is none of socks5h, socks5, http/],
     ['https://me:hunter2@p:1', /"https" is none of/],
     ['http://p', /names no port/],

@@ -71,7 +71,7 @@ describe('the package', () => {
     });
     const files: string[] = JSON.parse(output)[0].files.map(({ path }: { path: string }) => path);
     const allowed =
-      /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|SECURITY\.md|bin\/(ehlo\.js|package\.json)|dist\/.+\.(cjs|txt|json|css|html|svg))$/;
+      /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|SECURITY\.md|docs\/[a-z-]+\.md|bin\/(ehlo\.js|package\.json)|dist\/.+\.(cjs|txt|json|css|html|svg))$/;
     assert.deepEqual(
       files.filter((path) => !allowed.test(path)),
       [],

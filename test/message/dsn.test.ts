@@ -224,3 +224,16 @@ test('nothing of a server or an envelope breaks out of its field, and no line is
 test('a host name that is none gives a valid sender', async () => {
   assert.match(await text({ hostname: 'my_host\r\nX: y' }), /From: Mail Delivery System <MAILER-DAEMON@localhost>\r\n/);
 });
+
+test('an address, an envelope id and a host are never cut, however long: a program reads them', async () => {
+  const address = `${'l'.repeat(64)}@${'d'.repeat(60)}.${'e'.repeat(60)}.test`;
+  const envid = 'E'.repeat(100);
+  const host = `mx.${'h'.repeat(63)}.${'i'.repeat(63)}.test`;
+  const orcpt = `rfc822;${'o'.repeat(64)}@${'d'.repeat(60)}.test`;
+  const out = await text({ envid, recipients: [{ ...recipient, address, host, orcpt }] });
+  const report = (out.split('message/delivery-status\r\n\r\n')[1] ?? '').replace(/\r\n(?=[ \t])/g, '');
+  assert.match(report, new RegExp(`^Original-Envelope-Id: ${envid}\r\n`));
+  assert.match(report, new RegExp(`\r\nFinal-Recipient: rfc822; ${address}\r\n`));
+  assert.match(report, new RegExp(`\r\nOriginal-Recipient: rfc822; ${'o'.repeat(64)}@`));
+  assert.match(report, new RegExp(`\r\nRemote-MTA: dns; ${host}\r\n`));
+});

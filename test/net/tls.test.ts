@@ -123,6 +123,20 @@ describe('the chain', () => {
   });
 });
 
+/** Self-signed; of *.whole.test and ma*.wild.test. */
+const wildcards = `-----BEGIN CERTIFICATE-----
+MIIBozCCAUmgAwIBAgIUQYRQBTvK4RFjcjFGH3gXm2XdCo8wCgYIKoZIzj0EAwIw
+EjEQMA4GA1UEAwwHcGFydGlhbDAgFw0yNjExMjMyMTA2NDRaGA8yMTI2MTAzMDIx
+MDY0NFowEjEQMA4GA1UEAwwHcGFydGlhbDBZMBMGByqGSM49AgEGCCqGSM49AwEH
+A0IABMd2xkVjMA1D13GBehSQSKcv0Na3yJxnoeGd6E8DBjNDHUsQvmnomxX1LSMu
+OKNfpcjaXMUl9Quf6ULnqzbvdbCjezB5MB0GA1UdDgQWBBSWwA8AqNQeUlfbLsdJ
+LpqchpHyrzAfBgNVHSMEGDAWgBSWwA8AqNQeUlfbLsdJLpqchpHyrzAPBgNVHRMB
+Af8EBTADAQH/MCYGA1UdEQQfMB2CDW1hKi53aWxkLnRlc3SCDCoud2hvbGUudGVz
+dDAKBggqhkjOPQQDAgNIADBFAiEAvg5e7VoGjxRTj83UiPTmEZ/x2gptFPdul+hp
+BgSk7CgCIEJTe0V+5VeArNtMnwgy+W/hqbbUhigUNLMkvR4IvMkH
+-----END CERTIFICATE-----
+`;
+
 /** The test certificate with a month 13 in the end of its validity: nothing checks the signature of one's own certificate. */
 function badDate(): string {
   const der = Buffer.from(new X509Certificate(testCertificate).raw);
@@ -144,6 +158,21 @@ describe('odd certificates', () => {
     assert.equal(pinned.authorized, true);
     assert.equal(pinned.validTo, null);
   });
+});
+
+describe('wildcards', () => {
+  for (const [name, authorized] of [
+    ['one.whole.test', true],
+    ['two.one.whole.test', false],
+    ['whole.test', false],
+    ['mail.wild.test', false],
+  ] as const) {
+    test(`*.whole.test and ma*.wild.test are ${authorized ? '' : 'not '}for ${name}`, async () => {
+      const [facts] = await bothEnds(wildcards, hostileKey, { ca: Buffer.from(wildcards), name });
+      assert.equal(facts.authorized, authorized);
+      assert.equal(facts.cause, authorized ? null : 'name');
+    });
+  }
 });
 
 describe('SNI', () => {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import type { FetchOutput } from '../../src/app/fetch-output.ts';
 import { systemClock } from '../../src/base/clock.ts';
@@ -160,6 +160,7 @@ describe('a Maildir', () => {
         return systemDisk.rename(from, to);
       },
     };
+    await maildir(directory);
     const output = await maildir(directory, disk);
     await put(output, 1, 'u', 'one');
     log.push('committed');
@@ -208,3 +209,36 @@ describe('a single file', () => {
     assert.equal(readFileSync(path, 'utf8'), 'old');
   });
 });
+
+for (const [name, open, inside] of [
+  ['a folder', openFolder, []],
+  ['a Maildir', maildir, ['', '/tmp', '/new', '/cur']],
+] as const) {
+  test(`${name} that was made is itself synced before anything may be deleted at the server`, async () => {
+    const top = fresh();
+    const directory = join(top, 'a', 'b');
+    const names = new Map<number, string>();
+    const synced = new Set<string>();
+    const disk: Disk = {
+      ...systemDisk,
+      async open(path, flags, mode) {
+        const fd = await systemDisk.open(path, flags, mode);
+        names.set(fd, path);
+        return fd;
+      },
+      fsync(fd) {
+        synced.add(names.get(fd) ?? '');
+        return systemDisk.fsync(fd);
+      },
+    };
+    const output = await open(directory, disk);
+    await put(output, 1, 'u', 'one');
+    await output.settle();
+    const made = [top, join(top, 'a'), directory, ...inside.map((part) => `${directory}${part}`)];
+    for (const path of made) assert.ok(synced.has(dirname(path)), `the entry of ${path} is safe`);
+    synced.clear();
+    await put(output, 2, 'v', 'two');
+    await output.settle();
+    assert.equal(synced.has(root), false, 'once is enough');
+  });
+}

@@ -59,6 +59,9 @@ async function init(_file: string | undefined, values: OptionValues, context: Co
     import('../../store/config-write.ts'),
   ]);
   const path = values.text('output') ?? userConfigPath(context.env);
+  if (path === undefined) {
+    throw new EhloError('cannot-create', 'there is no home directory for a configuration', { hint: 'add -o FILE' });
+  }
   await writeNewConfig(path, starterConfig);
   return wrote({ action: 'init', file: path }, `wrote ${path}`, context);
 }

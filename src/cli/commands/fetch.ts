@@ -129,8 +129,10 @@ function readPlan(words: string[], values: OptionValues, context: Context): Plan
   }
   const numbers = rest.map((text) => count('a message number', text, 1));
   const format = values.oneOf('format', formats) ?? 'eml';
-  const target = values.text('output');
-  const removing = values.flag('delete');
+  // What a configuration says for every get is nothing to the other actions.
+  const hasSay = (name: string): boolean => action === 'get' || values.layered(name) === undefined;
+  const target = hasSay('output') ? values.text('output') : undefined;
+  const removing = hasSay('delete') && values.flag('delete');
   if (removing && values.flag('keep')) throw new EhloError('usage', '--keep and --delete exclude each other');
   if (action !== 'get' && (target !== undefined || removing)) {
     throw new EhloError('usage', `${target === undefined ? '--delete' : '-o'} belongs to get, not to ${action}`, {

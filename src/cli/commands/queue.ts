@@ -47,7 +47,7 @@ export const queueCommand: OptionCommand = {
       .option('--jobs <n>', `run: so many at the same time (default ${defaultJobs})`)
       .option('--watch', 'run: again and again, until it is stopped')
       .option('--interval <time>', 'run --watch: between two rounds (default 30s)')
-      .option('--raw', 'show: the message, byte for byte')
+      .option('--raw', 'show: the message, byte for byte (on a terminal with escapes made visible)')
       .option('--force', 'release: what may have been accepted already too; drop: what cannot be read too');
   },
 
@@ -109,11 +109,15 @@ const perform: Record<Action, Perform> = {
     if (options.flag('raw')) {
       if (context.format !== 'human') throw new EhloError('usage', '--raw is the message itself, not JSON');
       const message = await there.message((await readable(there, id)).entry);
+      const { rawStdout, readableStdout } = await import('../message-stdout.ts');
+      const output = context.stdout.isTTY ? readableStdout(context.stdout) : rawStdout(context.stdout);
+      const copy = output.begin({ number: 1, uid: null });
       for await (const chunk of message.chunks()) {
-        context.stdout.write(chunk);
-        await context.stdout.drained?.();
-        if (context.signal.aborted) break;
+        if (context.signal.aborted) return 0;
+        await copy.write(chunk);
       }
+      await copy.commit();
+      await output.settle();
       return 0;
     }
     const now = context.ports.clock.date();

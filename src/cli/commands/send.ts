@@ -1,8 +1,10 @@
 // `ehlo send`: options to a request, the report to the terminal. The work is in app/send.ts.
 import type { Command } from 'commander';
 import type { MessageInput } from '../../app/message-input.ts';
+import type { ByteSource } from '../../base/bytes.ts';
 import { EhloError } from '../../base/errors.ts';
 import type { Context, OptionCommand } from '../command.ts';
+import { refuseConflicts } from '../control-conflicts.ts';
 import { controlGroup, readControl, readRetry } from '../control-options.ts';
 import { introduce } from '../help.ts';
 import { mergeOptionRows, wantsMerge, wantsTemplate } from '../merge-options.ts';
@@ -56,14 +58,17 @@ export const sendCommand: OptionCommand = {
 
 /** All that is the same for each message, checked before any is made. */
 async function readPlan(raw: Record<string, unknown>, options: OptionValues, context: Context) {
-  const connection = await parseConnection(raw, context);
   const dryRun = options.flag('dry-run');
+  // Nobody is logged in to, so no secret is fetched and nobody is asked for one.
+  const connection = await parseConnection(dryRun ? { ...raw, auth: 'none' } : raw, context);
+  const user = options.text('user') ?? connection.server?.user ?? connection.credentials?.user;
   if (!connection.server && !dryRun) {
     throw new EhloError('usage', 'no server was given', {
       hint: 'add --server HOST[:PORT], or --server mx: to deliver to the MX hosts of each recipient',
     });
   }
   const control = await readControl(options);
+  refuseConflicts({ options, control, connection });
   const retry = readRetry(options);
   const dkim = await readDkim(options, context);
   const queue = await readQueue(raw, control, context);
@@ -79,7 +84,7 @@ async function readPlan(raw: Record<string, unknown>, options: OptionValues, con
       ...(queue ? { queue } : {}),
     },
     input: (args: string[], values: OptionValues): MessageInput => ({
-      ...messageInput(args, values, context, connection.credentials?.user),
+      ...messageInput(args, values, context, user),
       dkim,
     }),
     records,
@@ -112,6 +117,7 @@ async function sendOne(
     scrubber: context.scrubber,
     signal: context.signal,
     ...(records.onSent ? { onSent: records.onSent } : {}),
+    ...(human && print === undefined ? { onPlanned: (planned) => printMessage(planned, context) } : {}),
     onEvent: (event) => {
       records.onEvent?.(event);
       if (transcripts) context.stderr.write(transcripts.renderEvent(event, context.stderr.style, { times }));
@@ -127,10 +133,15 @@ async function sendOne(
     context.stdout.write(
       context.format === 'json' ? json.jsonDocument(document) : json.jsonLine({ event: 'report', ...rest }),
     );
-  } else if (report.dryRun && result.message) {
-    for await (const chunk of result.message.chunks()) context.stdout.write(chunk);
-  } else await show(report, error, print, context);
+  } else if (!report.dryRun || print !== undefined) await show(report, error, print, context);
   return report.exit.code;
+}
+
+async function printMessage(message: ByteSource, { stdout }: Context): Promise<void> {
+  for await (const chunk of message.chunks()) {
+    stdout.write(chunk);
+    await stdout.drained?.();
+  }
 }
 
 type Result = Awaited<ReturnType<typeof import('../../app/send.ts').send>>;

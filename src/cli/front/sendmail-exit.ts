@@ -19,6 +19,13 @@ const notSysexits: Partial<Record<ExitName, number>> = {
 
 export const callersCode = (name: ExitName): number => notSysexits[name] ?? exitCodes[name];
 
+/** Of a command of ours that was run instead. */
+export function callersNumber(code: number): number {
+  const names: readonly ExitName[] = ['NO', 'PARTIAL', 'UNKNOWN'];
+  const name = names.find((one) => exitCodes[one] === code);
+  return name === undefined ? code : callersCode(name);
+}
+
 /** RFC 3463 3.2: the mailbox is bad, not its host, nor the sender. */
 const noSuchMailbox = /^5\.1\.[0136]$/;
 

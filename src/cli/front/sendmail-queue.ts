@@ -3,6 +3,7 @@
 import type { QueueRequest } from '../../app/send.ts';
 import type { Context } from '../command.ts';
 import type { SendmailRequest } from './sendmail-arguments.ts';
+import { callersNumber } from './sendmail-exit.ts';
 import { configured, type SendmailRoute, sendmailLayers } from './sendmail-route.ts';
 
 /** Undefined: what cannot be sent now stays with the caller. Throws 'config' for a route that holds a password, 'io'. */
@@ -22,5 +23,5 @@ export const runQueue = ({ verbose }: SendmailRequest, context: Context): Promis
 async function onQueue(action: 'list' | 'run', context: Context): Promise<number> {
   const { queueCommand } = await import('../commands/queue.ts');
   const { spool } = await sendmailLayers('queue', context);
-  return queueCommand.run([action], spool === undefined ? {} : { spool }, context);
+  return callersNumber(await queueCommand.run([action], spool === undefined ? {} : { spool }, context));
 }

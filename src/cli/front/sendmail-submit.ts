@@ -42,7 +42,8 @@ export async function submit(submission: Submission, route: SendmailRoute, conte
       dryRun: false,
       control,
       ...(retry && { retry }),
-      ...(queue && { queue }),
+      // All or nobody is for the one reply of -bs; whom the queue has taken on is each on his own again.
+      ...(queue && { queue: { ...queue, onReject: onReject === 'abort' ? route.onReject : onReject } }),
     },
     context.ports,
     {

@@ -5,6 +5,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
+import { openSpool } from '../../../src/store/spool.ts';
 import { type FrontOptions, runFront, serverScript } from './sendmail-lab.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'ehlo-test-'));
@@ -290,6 +291,63 @@ describe('sendmail with a queue', () => {
       env: env(),
     });
     assert.equal(code, 67);
+  });
+
+  test('-q: a message that may have arrived is no reason to call again', async () => {
+    const here = env();
+    await runFront(['bob@x.test'], { input: message, ...server({ rcpt: ['450 4.2.0 later'] }), env: here });
+    const options = { XDG_STATE_HOME: directory, ...here };
+    const spool = await openSpool(join(directory, `spool${count - 1}`), { create: false });
+    const [item] = await spool.list();
+    const claimed = await spool.claim(item?.kind === 'entry' ? item.entry.id : '');
+    assert.ok(claimed.kind === 'claimed');
+    // The process that tried it was killed.
+    const { claim } = claimed;
+    await claim.update({ ...claim.entry, trying: { since: claim.entry.created, recipients: ['bob@x.test'] } });
+    await claim.release();
+    await spool.close();
+    assert.equal((await runFront(['-q'], { env: options })).code, 69);
+  });
+
+  test('-bs: one recipient who waits keeps nobody else waiting once the message is queued', async () => {
+    const here = env();
+    const input = [
+      'EHLO me',
+      'MAIL FROM:<a@y.test>',
+      'RCPT TO:<bob@x.test>',
+      'RCPT TO:<ann@x.test>',
+      'DATA',
+      'Subject: s',
+      '',
+      'hello',
+      '.',
+      'QUIT',
+      '',
+    ].join('\r\n');
+    const ran = await runFront(['-bs'], {
+      input,
+      ...server({ rcpt: ['250 ok', '451 4.7.1 later'], more: true }),
+      env: here,
+    });
+    assert.match(ran.stdout, /\r\n354 .*\r\n250 /);
+    const spool = await openSpool(join(directory, `spool${count - 1}`), { create: false });
+    const [item] = await spool.list();
+    await spool.close();
+    assert.ok(item?.kind === 'entry');
+    assert.deepEqual([item.entry.onReject, item.entry.recipients.length], ['continue', 2]);
+  });
+
+  test('-bs: refused for one of two, nobody is queued behind the refusal', async () => {
+    const here = env();
+    const input =
+      'EHLO me\r\nMAIL FROM:<a@y.test>\r\nRCPT TO:<bob@x.test>\r\nRCPT TO:<ann@x.test>\r\nDATA\r\nSubject: s\r\n\r\nx\r\n.\r\nQUIT\r\n';
+    const ran = await runFront(['-bs'], {
+      input,
+      ...server({ rcpt: ['250 ok', '550 5.1.1 no'], more: true }),
+      env: here,
+    });
+    assert.match(ran.stdout, /\r\n554 5\.1\.1 /);
+    assert.match((await runFront(['-bp'], { env: here })).stdout, /empty/);
   });
 
   test('does not keep a password: that is a fault of the configuration', async () => {
