@@ -25,6 +25,8 @@ export interface ProtocolControl {
   proxyHeader?: ProxyHeader;
   /** AUTH and parameters go out although the server does not offer them. */
   force: boolean;
+  /** HELO in place of EHLO: a session without extensions. */
+  heloOnly: boolean;
   /** A reply with a bare LF or a control character is an error, not a quirk. */
   strict: boolean;
   /** EHLO keywords in upper case that must be there, also STARTTLS for a session that must be under TLS. */
@@ -43,6 +45,7 @@ export const normalControl: ProtocolControl = {
   prdr: false,
   xclient: [],
   force: false,
+  heloOnly: false,
   strict: false,
   require: [],
 };

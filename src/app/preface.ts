@@ -1,6 +1,7 @@
 // What a tester says besides a normal session: the PROXY header before everything, XCLIENT behind EHLO, commands before
 // MAIL; and what a server must offer (--require).
 import { EhloError } from '../base/errors.ts';
+import { ipFamily } from '../base/ip.ts';
 import { mask } from '../base/secret.ts';
 import { encodeXtext } from '../base/xtext.ts';
 import type { SmtpClient } from '../smtp/client.ts';
@@ -50,7 +51,9 @@ export async function sayXclient(client: SmtpClient, { xclient, force }: Protoco
 /** Values in xtext, but for the two that are words of the protocol. */
 export function xclientLines(attributes: ProtocolControl['xclient']): string[] {
   const lines: string[] = [];
-  for (const { name, value } of attributes) {
+  for (const { name, value: given } of attributes) {
+    // The attribute's own syntax: an IPv6 address has a prefix.
+    const value = name.endsWith('ADDR') && ipFamily(given) === 6 ? `IPV6:${given}` : given;
     const word = ` ${name}=${/^\[(?:UNAVAILABLE|TEMPUNAVAIL)\]$/.test(value) ? value : encodeXtext(value)}`;
     const last = lines.at(-1);
     if (last !== undefined && last.length + word.length <= xclientLine) lines[lines.length - 1] = last + word;

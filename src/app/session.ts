@@ -198,8 +198,8 @@ async function open(session: Session, plan: SessionPlan, dial: Dial, clock: Cloc
 /** A HELO session knows no TLS and no AUTH (RFC 5321 3.2): whoever must have them does not fall back. */
 async function hello(client: SmtpClient, plan: SessionPlan): Promise<void> {
   const needs = plan.tls.mode === 'required' ? 'tls-unavailable' : plan.login ? 'auth-unavailable' : null;
-  const answer = await client.hello(plan.helo, needs ? 'none' : 'helo');
-  if (needs && isUnknownCommand(answer)) {
+  const answer = await client.hello(plan.helo, plan.control.heloOnly ? 'only' : needs ? 'none' : 'helo');
+  if (needs && !plan.control.heloOnly && isUnknownCommand(answer)) {
     const { wire } = client;
     const what = needs === 'tls-unavailable' ? 'TLS is required' : 'a user was given';
     throw wire.error(needs, `${wire.peer} knows no EHLO, so it has no extensions, and ${what}: ${replyLine(answer)}`, {

@@ -13,7 +13,7 @@ export interface Route {
   control?: KeptControl;
 }
 
-export type KeptControl = Pick<ProtocolControl, 'bdat' | 'prdr' | 'force' | 'strict' | 'require'>;
+export type KeptControl = Pick<ProtocolControl, 'bdat' | 'prdr' | 'force' | 'heloOnly' | 'strict' | 'require'>;
 
 export type QueuedStatus = 'waiting' | 'accepted' | 'rejected' | 'expired' | 'unknown';
 

@@ -28,6 +28,7 @@ export const controlGroup: OptionGroup = {
     },
     { flags: '--no-pipelining', says: 'one command a write, even where the server could take more' },
     { flags: '--bdat <auto|off|size>', says: 'BDAT in place of DATA: where it is offered, never (default), in chunks' },
+    { flags: '--helo-only', says: 'HELO in place of EHLO: no extensions, no TLS, no login' },
     { flags: '--lmtp', says: 'speak LMTP to --server' },
     { flags: '--prdr', says: 'ask for a verdict on each recipient after the data' },
     {
@@ -79,6 +80,7 @@ export async function readControl(options: OptionValues): Promise<ProtocolContro
     xclient: options.list('xclient').map((text) => options.check('xclient', text, attribute)),
     ...(proxyHeader && { proxyHeader }),
     force: options.flag('force'),
+    heloOnly: options.flag('helo-only'),
     strict: options.flag('strict'),
     require: options.parsed('require', keywords) ?? [],
   };

@@ -53,6 +53,7 @@ const table: Readonly<Record<string, OptionUses>> = {
   headers: { flag: 'inspect' },
   helo: { value: 'inspect relay-test send' },
   'helo-name': { value: 'serve' },
+  'helo-only': { flag: 'send' },
   hide: { list: 'serve' },
   hosts: { value: 'fetch inspect relay-test send' },
   html: { value: 'send' },

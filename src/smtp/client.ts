@@ -85,11 +85,12 @@ export class SmtpClient {
 
   /**
    * EHLO, or HELO where the server knows nothing newer and `fallback` allows it (RFC 5321 3.2). A HELO session has no
-   * extensions, so whoever needs TLS, AUTH or SMTPUTF8 must not fall back.
+   * extensions, so whoever needs TLS, AUTH or SMTPUTF8 must not fall back. 'only': HELO without asking for more.
    */
-  async hello(name: string, fallback: 'helo' | 'none'): Promise<Reply> {
+  async hello(name: string, fallback: 'helo' | 'none' | 'only'): Promise<Reply> {
     this.extensions = new Map();
     this.#offers = [];
+    if (fallback === 'only') return this.ask('ehlo', `HELO ${name}`);
     const verb = this.protocol === 'lmtp' ? 'LHLO' : 'EHLO';
     const answer = await this.ask('ehlo', `${verb} ${name}`);
     if (answer.code === 250) {

@@ -1,5 +1,6 @@
 // The message in chunks by BDAT (RFC 3030): by length, without dots, and so byte for byte. Each chunk has its own reply.
 import type { ByteSource } from '../base/bytes.ts';
+import { EhloError } from '../base/errors.ts';
 import { writeHighWater } from '../base/limits.ts';
 import { turn } from '../wire/turn.ts';
 import type { SmtpClient } from './client.ts';
@@ -15,6 +16,24 @@ export interface ChunkRefusal {
   answer: Reply;
   /** It came before the chunk was out: replies and bytes are out of step from here on. */
   midway: boolean;
+}
+
+/** Octets of a chunk where nobody says: large enough for few round trips, small enough to hold. */
+const defaultChunk = 1024 * 1024;
+
+/** Octets of a chunk; null: DATA. Throws 'missing-extension' where BDAT was asked for and is not there. */
+export function chunkSize(
+  { wire, extensions }: SmtpClient,
+  { bdat = 'off', force = false }: { bdat?: 'auto' | 'off' | number; force?: boolean },
+): number | null {
+  const offered = extensions.has('CHUNKING');
+  if (bdat === 'off') return null;
+  if (bdat === 'auto') return offered ? defaultChunk : null;
+  if (offered || force) return bdat;
+  throw new EhloError('missing-extension', `${wire.peer} does not offer CHUNKING, and --bdat asks for it`, {
+    stage: 'mail',
+    hint: 'nothing was sent; --bdat auto uses DATA where there is no BDAT, --force tries it all the same',
+  });
 }
 
 /**

@@ -6,9 +6,10 @@ import { turn } from '../wire/turn.ts';
 import type { SmtpClient } from './client.ts';
 import { type Envelope, envelopeCommands, type OutgoingMessage } from './envelope.ts';
 import { type ReplyStage, verdictOf } from './phases.ts';
+import { hearPrdr } from './prdr.ts';
 import type { Reply } from './reply.ts';
 import { sendBody } from './send-body.ts';
-import { sendChunks } from './send-chunks.ts';
+import { chunkSize, sendChunks } from './send-chunks.ts';
 
 export type RecipientStatus = 'accepted' | 'rejected' | 'deferred' | 'unknown';
 
@@ -47,9 +48,6 @@ export interface TransactionOptions {
   /** MAIL says REQUIRETLS; that the session may is the caller's to know (RFC 8689 4.1). */
   requireTls?: boolean;
 }
-
-/** Octets of a chunk where nobody says: large enough for few round trips, small enough to hold. */
-const defaultChunk = 1024 * 1024;
 
 /** `message` may be null for a probe only. */
 export async function transaction(
@@ -115,7 +113,7 @@ class Transaction {
     this.#notes = commands.notes;
     if (wantsPrdr && !prdr) this.#notes.push('PRDR is for SMTP: over LMTP each recipient has a verdict in any case');
     this.#prdr = commands.prdr;
-    const chunkBytes = this.#chunkBytes();
+    const chunkBytes = this.#message?.verbatim ? null : chunkSize(client, this.#options);
     // A probe shows each step with its own time. DATA cannot be taken back once it is on its way, so whoever may abort
     // waits for the recipients first.
     const grouped = !until && this.#options.pipelining && client.extensions.has('PIPELINING');
@@ -222,22 +220,13 @@ class Transaction {
     }
   }
 
-  /** 353, a reply for each recipient, and the last word on the message; or that word alone (draft-hall-prdr). */
   async #prdrVerdicts(open: readonly number[]): Promise<void> {
-    const first = await this.#client.hear('prdr', this.#end);
-    const each: [number, Reply][] = [];
-    if (verdictOf('prdr', first) === 'more') {
-      for (const index of open) {
-        const answer = await this.#client.hear('dot', this.#end);
-        // A yes holds only once the message as a whole was accepted.
-        if (verdictOf('dot', answer) === 'yes') each.push([index, answer]);
-        else this.#decide(index, 'dot', answer);
-      }
-    }
-    const last = first.code === 353 ? await this.#client.hear('dot', this.#end) : first;
+    const { taken, last } = await hearPrdr(this.#client, open, this.#end, (index, answer) =>
+      this.#decide(index, 'dot', answer),
+    );
     this.#final = last;
     this.#isGoodbye(last);
-    if (verdictOf('dot', last) === 'yes') for (const [index, answer] of each) this.#decide(index, 'dot', answer);
+    for (const [index, answer] of taken) this.#decide(index, 'dot', answer);
     this.#decideAll('dot', last);
   }
 
@@ -248,25 +237,6 @@ class Transaction {
     if (this.#client.protocol === 'lmtp') return;
     const answer = await this.#client.hear('dot', '.');
     if (verdictOf('dot', answer) === 'yes') this.#notes.push('the server took a message without any recipient');
-  }
-
-  /** Octets a chunk; null: DATA. Throws 'missing-extension' where BDAT was asked for and is not there. */
-  #chunkBytes(): number | null {
-    const { bdat } = this.#options;
-    const offered = this.#client.extensions.has('CHUNKING');
-    if (bdat === undefined || bdat === 'off' || (bdat === 'auto' && !offered) || this.#message?.verbatim) return null;
-    if (bdat === 'auto') return defaultChunk;
-    if (!offered && !this.#options.force) {
-      throw new EhloError(
-        'missing-extension',
-        `${this.#client.wire.peer} does not offer CHUNKING, and --bdat asks for it`,
-        {
-          stage: 'mail',
-          hint: 'nothing was sent; --bdat auto uses DATA where there is no BDAT, --force tries it all the same',
-        },
-      );
-    }
-    return bdat;
   }
 
   /** The end of a probe. */

@@ -196,6 +196,7 @@ const control: Read<KeptControl> = (value, where) => {
     bdat: typeof bdat === 'number' ? count(bdat, `${where}.bdat`) : word(bdat, ['auto', 'off'], `${where}.bdat`),
     prdr: flag(one['prdr'], `${where}.prdr`),
     force: flag(one['force'], `${where}.force`),
+    heloOnly: flag(one['heloOnly'], `${where}.heloOnly`),
     strict: flag(one['strict'], `${where}.strict`),
     require: texts(one['require'], `${where}.require`),
   };

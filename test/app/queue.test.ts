@@ -611,7 +611,14 @@ test(
   within(
     { '127.0.0.2': ['S: 220 hi\nC: EHLO\nS: 250 hi\nC: QUIT\nS: 221 bye\nF'], '127.0.0.4': [takes()] },
     async (lab) => {
-      const control = { bdat: 'off' as const, prdr: true, force: false, strict: false, require: ['DSN', 'REQUIRETLS'] };
+      const control = {
+        bdat: 'off' as const,
+        prdr: true,
+        force: false,
+        heloOnly: false,
+        strict: false,
+        require: ['DSN', 'REQUIRETLS'],
+      };
       await lab.add([{ address: 'x@a.test' }], { route: { ...mxRoute, control } });
       const notice = await keptNotice(lab);
       assert.deepEqual(

@@ -313,6 +313,20 @@ const rows: Row[] = [
     exit: 'OK',
   },
   {
+    name: 'HELO only: the session has no extensions',
+    script: `S: 220 hi\nC: HELO\nS: 250 hi\n${rcpts('250 ok')}\n${sends}\n${bye}`,
+    control: { heloOnly: true },
+    exit: 'OK',
+    said: ['MAIL FROM:<a@x.test>\r\n'],
+    unsaid: ['EHLO'],
+  },
+  {
+    name: 'an IPv6 address has its prefix in XCLIENT',
+    script: `${hello('XCLIENT ADDR')}\nC: XCLIENT ADDR=IPV6:2001:db8::1\nS: 220 hi\nC: EHLO\nS: 250 hi\n${rcpts('250 ok')}\n${sends}\n${bye}`,
+    control: { xclient: [{ name: 'ADDR', value: '2001:db8::1' }] },
+    exit: 'OK',
+  },
+  {
     name: 'what --require names and the server lacks is 69, and nothing is sent',
     script: `${hello('DSN')}\n${bye}`,
     control: { require: ['DSN', 'SMTPUTF8'] },

@@ -52,6 +52,14 @@ const raw: [name: string, message: string][] = [
     'Subject:  a\t b  \r\nFrom:\ta@example.com  \r\nSender:  a\t b\r\n\t c \r\n\r\n a \t b \r\n \t\r\n\r\n\r\n',
   ],
   ['repeated fields', 'List-Id: <a.b>\r\nFrom: a@example.com\r\nList-Id: <c.d>\r\nTo: b@x\r\nTo: c@x\r\n\r\nx\r\n'],
+  ['white space in front of colons', 'Subject\t: x\r\nFrom : a@example.com\r\nTo: b@x\r\n\r\nx\r\n'],
+  ['a huge header', `From: a@example.com\r\n${'X-Long: y\r\n'.repeat(20_000)}Subject: x\r\n\r\nx\r\n`],
+  [
+    'a long folded field',
+    `From: a@example.com\r\nReferences:${'\r\n <0123456789@example.com>'.repeat(3000)}\r\n\r\nx\r\n`,
+  ],
+  ['a field folded around nothing', 'From: a@example.com\r\nSubject: x\r\n \t\r\n y\r\nDate:\r\n\r\nx\r\n'],
+  ['latin1 and NUL', 'From: a@example.com\r\nSubject: x\r\n\r\n\u00ff\u0000\u0080 \r\n'],
   ['eight bits', 'From: "ü" <a@example.com>\r\nSubject: ü\r\n\r\nü\r\n'],
 ];
 
@@ -63,6 +71,16 @@ for (const [name, message] of [
     const signed = await sign(await message());
     assert.deepEqual(await dkimpy(signed), [true, true]);
     assert.deepEqual(await mailDkim(signed), ['rsa-sha256 pass']);
+  });
+}
+
+/** SMTP puts the line end behind what has none. */
+for (const body of ['x', 'x \t', 'x\r\n ', ' ', '\r\n\r\nx\r\n\r\n\t']) {
+  test(`dkimpy and Mail::DKIM accept as sent what was signed without a last line end: ${JSON.stringify(body)}`, async () => {
+    const signed = await sign(Buffer.from(`From: a@example.com\r\nSubject: x\r\n\r\n${body}`));
+    const sent = Buffer.concat([signed, Buffer.from('\r\n')]);
+    assert.deepEqual(await dkimpy(sent), [true, true]);
+    assert.deepEqual(await mailDkim(sent), ['rsa-sha256 pass']);
   });
 }
 

@@ -53,7 +53,7 @@ const entryOf = (id: string): Omit<QueueEntry, 'size'> => ({
   route: {
     options: { server: 'mx:', ipv4: true, resolve: ['a:1:127.0.0.1'] },
     pipelining: true,
-    control: { bdat: 100, prdr: false, force: false, strict: true, require: ['DSN'] },
+    control: { bdat: 100, prdr: false, force: false, heloOnly: true, strict: true, require: ['DSN'] },
   },
   held: true,
   trying: { since: at, recipients: ['b@y.test'] },
