@@ -124,7 +124,7 @@ export function parseHeaders(bytes: Buffer, limits: HeaderLimits = mimeLimits): 
     } else {
       close(at);
       colon = view.subarray(at, textEnd).indexOf(COLON) + at;
-      if (at === start && view.toString('latin1', at, at + 5) === 'From ' && start === 0) log.note('mbox-from', at);
+      if (at === start && start === 0 && isMboxLine(view, at, colon)) log.note('mbox-from', at);
       else if (colon <= at) log.note('header-no-colon', at);
       else {
         open = at;
@@ -136,6 +136,10 @@ export function parseHeaders(bytes: Buffer, limits: HeaderLimits = mimeLimits): 
   close(at);
   return { fields, bodyOffset: at, terminated, defects: inspectBlock(view, start, at, fields, log) };
 }
+
+/** `From sender date`; `From :` is a field with white space before its colon (RFC 5322 4.5). */
+const isMboxLine = (view: Buffer, at: number, colon: number): boolean =>
+  view.toString('latin1', at, at + 5) === 'From ' && (colon < at || !onlyBlank(view, at + 5, colon));
 
 function checkName(view: Buffer, at: number, colon: number, log: DefectLog): void {
   const name = view.toString('latin1', at, Math.min(colon, at + lineMax));

@@ -165,24 +165,30 @@ describe('send to Postfix', { skip: unable([master, 'dovecot', '/usr/lib/dovecot
     assert.match(trace, /with UTF8SMTP id/);
   });
 
-  test('DSN: the notification comes, with ORCPT and ENVID, and with what RET asks for', async () => {
-    for (const [ret, part] of [
-      ['hdrs', 'text/rfc822-headers'],
-      ['full', 'message/rfc822'],
-    ] as const) {
+  test('DSN on success: the notification comes, with ORCPT and ENVID', async () => {
+    const sent = note();
+    const recipient = 'b@x.test?notify=success&orcpt=rfc822;first+b@x.test';
+    reportOf(await send(sent, ['--envid', 'envelope+1=x', '--rcpt', recipient]), 0);
+    const notification = (await postfix.delivered('a', sent.mark)).message.toString('latin1');
+    assert.match(notification, /^Original-Envelope-Id: envelope\+1=x$/m);
+    assert.match(notification, /^Original-Recipient: rfc822;\s?first\+b@x\.test$/m);
+    assert.match(notification, /^Action: delivered$/m);
+  });
+
+  // RET concerns failures only (RFC 3461 4.3).
+  for (const [ret, part] of [
+    ['hdrs', 'text/rfc822-headers'],
+    ['full', 'message/rfc822'],
+  ] as const) {
+    test(`DSN on failure, --dsn-ret ${ret}: the notification brings back ${part}`, async () => {
       const sent = note('the body itself\r\n');
-      const envid = `envelope+${ret}=1`;
-      const recipient = 'b@x.test?notify=success&orcpt=rfc822;first+b@x.test';
-      reportOf(await send(sent, ['--dsn-ret', ret, '--envid', envid, '--rcpt', recipient]), 0);
-      const { message } = await postfix.delivered('a', sent.mark);
-      const notification = message.toString('latin1');
-      assert.ok(notification.includes(`Original-Envelope-Id: ${envid}\n`), notification);
-      assert.match(notification, /^Original-Recipient: rfc822;\s?first\+b@x\.test$/m);
-      assert.match(notification, /^Action: delivered$/m);
+      reportOf(await send(sent, ['--dsn', 'failure', '--dsn-ret', ret, 'bounce@x.test']), 0);
+      const notification = (await postfix.delivered('a', sent.mark)).message.toString('latin1');
+      assert.match(notification, /^Action: failed$/m);
       assert.ok(notification.includes(`Content-Type: ${part}`), notification);
       assert.equal(notification.includes('the body itself'), ret === 'full');
-    }
-  });
+    });
+  }
 
   test('--dsn never: no notification comes back though delivery fails', async () => {
     const sent = note();

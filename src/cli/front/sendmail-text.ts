@@ -122,7 +122,7 @@ class HeaderScan {
   /** False: this line is no part of a header. */
   #take(line: Buffer): boolean {
     // An mbox has this line in front of each message; it is no field (sendmail leaves it out too).
-    if (this.#number === 1 && /^>?From /.test(line.toString('latin1', 0, 6))) return true;
+    if (this.#number === 1 && /^>?From (?![ \t]*:)/.test(line.toString('latin1', 0, lineMax))) return true;
     if (!this.#isField(line)) return false;
     const bad = [CR, 0].find((octet) => line.includes(octet));
     if (bad !== undefined) {

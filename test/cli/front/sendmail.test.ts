@@ -270,6 +270,14 @@ describe('sendmail fails with one line and the code that callers know:', () => {
   });
 });
 
+test('a From field with white space before its colon is not taken for the line of an mbox', async () => {
+  const input = 'From : a@y.test\nTo: bob@x.test\n\nhi\n';
+  const { code, told } = await runFront(['-t', '-i'], { input, scripts: [serverScript()] });
+  assert.equal(code, 0);
+  assert.match(told[0] ?? '', /\r\nFrom : a@y\.test\r\nTo: bob/);
+  assert.doesNotMatch(told[0] ?? '', /From: me@/);
+});
+
 describe('sendmail with a queue', () => {
   const env = () =>
     configured(`[profile.sendmail]\nqueue = "on-temp"\nspool = "${join(directory, `spool${count}`)}"\n`);
