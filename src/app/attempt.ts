@@ -64,7 +64,9 @@ export async function attemptAt(
 ): Promise<Tried> {
   const kept = hooks.pool?.take(target);
   if (kept) {
-    // It was opened for another message, which another signal could end.
+    // It was opened for another message, whose caller listened to it and could end it.
+    kept.transcript.listener = hooks.onEvent;
+    if (kept.client) kept.client.onStep = hooks.onStep;
     const letGo = kept.wire ? endsWith(kept.wire, hooks.signal) : undefined;
     const tried = await converse(request, target, kept, hooks).finally(letGo);
     // The server may be done with a session that it has had for a while; before MAIL was taken nothing was begun.

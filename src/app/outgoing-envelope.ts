@@ -31,6 +31,9 @@ export function envelopeOf(input: MessageInput, from: string, listed: Recipient[
 /** A quoted local part may hold anything, a domain no `?`: the first one behind it begins the options. */
 const recipientForm = /^((?:"(?:[^"\\]|\\.)*"|[^@"])*@[^?@]+)\?(.*)$/s;
 
+/** What a header shows of `a@x?notify=never`: the address. Undefined where no options are written behind it. */
+export const addressBeforeOptions = (text: string): string | undefined => recipientForm.exec(text)?.[1];
+
 /** `a@x?notify=success,failure&orcpt=rfc822;b@y` */
 export function parseRecipient(text: string): Recipient {
   const [, written = text, options = ''] = recipientForm.exec(text) ?? [];

@@ -1,6 +1,6 @@
 // The options of `send` that make the message and its envelope, and what they come to.
 import type { AttachmentInput, MessageInput, TextInput } from '../app/message-input.ts';
-import { parseNotify } from '../app/outgoing-envelope.ts';
+import { addressBeforeOptions, parseNotify } from '../app/outgoing-envelope.ts';
 import { forbiddenCharacter } from '../base/domain.ts';
 import { EhloError } from '../base/errors.ts';
 import { parseSize } from '../base/values.ts';
@@ -65,7 +65,7 @@ export const messageGroups: readonly OptionGroup[] = [
       { flags: '--mail-from <address|<>>', says: "envelope sender; '<>' is the null sender" },
       {
         flags: '--rcpt <address>',
-        says: "envelope only; options as in 'a@x?notify=success&orcpt=rfc822;b@y'",
+        says: "envelope only; as in --to, options may follow: 'a@x?notify=success&orcpt=rfc822;b@y'",
         repeatable: true,
       },
       { flags: '--read-recipients', says: 'take recipients from the headers of --raw; Bcc is then removed' },
@@ -108,13 +108,14 @@ export function messageInput(
   user: string | undefined,
 ): MessageInput {
   const raw = rawInput(options);
+  const named = [...options.list('to'), ...args];
   return {
     from: options.text('from') ?? (raw === undefined ? defaultFrom(context, user) : ''),
     mailFrom: options.text('mail-from'),
-    to: [...options.list('to'), ...args],
+    to: named.map((text) => addressBeforeOptions(text) ?? text),
     cc: options.list('cc'),
     bcc: options.list('bcc'),
-    rcpt: options.list('rcpt'),
+    rcpt: [...options.list('rcpt'), ...named.filter((text) => addressBeforeOptions(text) !== undefined)],
     readRecipients: options.flag('read-recipients'),
     subject: options.text('subject'),
     text: raw === undefined ? (options.parsed('body', textInput) ?? implicitBody(options, context)) : undefined,

@@ -51,7 +51,8 @@ export class SmtpClient {
   /** Empty before EHLO, after HELO, and again after STARTTLS (RFC 3207 4.2: what was learnt in the clear is void). */
   extensions: Extensions = new Map();
   lastReply: Reply | undefined;
-  readonly #onStep: ((step: Step) => void) | undefined;
+  /** Told of each step; as Transcript.listener. */
+  onStep: ((step: Step) => void) | undefined;
   readonly #judge: SmtpClientOptions['judge'];
   readonly #strict: boolean;
   readonly #scrubber: Scrubber;
@@ -66,7 +67,7 @@ export class SmtpClient {
     this.wire = wire;
     this.protocol = options.protocol;
     this.deadlines = options.deadlines;
-    this.#onStep = options.onStep;
+    this.onStep = options.onStep;
     this.#judge = options.judge;
     this.#strict = options.strict ?? false;
     this.#scrubber = wire.transcript?.scrubber ?? new Scrubber();
@@ -204,7 +205,7 @@ export class SmtpClient {
       ms: Math.round((this.wire.clock.now() - this.#sentAt) * 10) / 10,
     };
     this.steps.push(step);
-    this.#onStep?.(step);
+    this.onStep?.(step);
     const judged = this.#judge?.(step);
     if (judged) throw judged.with({ peer: this.wire.peer });
     if (verdictOf(stage, answer) === 'wrong-phase') {

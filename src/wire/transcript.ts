@@ -22,7 +22,8 @@ export class Transcript {
   dropped = 0;
   readonly #now: () => number;
   readonly #start: number;
-  readonly #listener: ((event: TranscriptEvent) => void) | undefined;
+  /** Told of each event. A conversation that goes on for somebody else gets another one. */
+  listener: ((event: TranscriptEvent) => void) | undefined;
 
   constructor(
     now: () => number,
@@ -31,7 +32,7 @@ export class Transcript {
     this.#now = now;
     this.#start = now();
     this.scrubber = options.scrubber ?? new Scrubber();
-    this.#listener = options.listener;
+    this.listener = options.listener;
   }
 
   add(dir: TranscriptEvent['dir'], stage: string, text: string, facts: { tls?: boolean; secret?: boolean } = {}): void {
@@ -48,6 +49,6 @@ export class Transcript {
     };
     if (facts.secret) event.secret = true;
     this.events.push(event);
-    this.#listener?.(event);
+    this.listener?.(event);
   }
 }

@@ -550,7 +550,9 @@ test('a pool carries several messages over one session, and a new one where it w
   });
   const pool = createSessionPool();
   const steps: number[] = [];
+  const heard: number[] = [];
   for (let count = 0; count < 3; count++) {
+    let events = 0;
     const { report } = await send(
       {
         connection: { ...lab.connection, server: { scheme: 'smtp', host: '127.0.0.9', port: 25 } },
@@ -560,8 +562,9 @@ test('a pool carries several messages over one session, and a new one where it w
         dryRun: false,
       },
       lab.ports,
-      { scrubber: new Scrubber(), signal: new AbortController().signal, pool },
+      { scrubber: new Scrubber(), signal: new AbortController().signal, pool, onEvent: () => events++ },
     );
+    heard.push(events);
     assert.equal(report.exit.name, 'OK', report.error?.message);
     steps.push(report.attempts.at(-1)?.steps.length ?? 0);
   }
@@ -569,6 +572,10 @@ test('a pool carries several messages over one session, and a new one where it w
   for (const { peer } of lab.dialled) await peer?.finished;
   // banner, EHLO, MAIL, RCPT, DATA, dot; the second message tells only its own.
   assert.deepEqual(steps, [6, 4, 6]);
+  assert.ok(
+    heard.every((events) => events >= 8),
+    `each message hears of its own conversation: ${heard}`,
+  );
   assert.equal(lab.dialled.length, 2);
   assert.match(lab.dialled[1]?.peer?.received() ?? '', /QUIT\r\n$/);
 });

@@ -55,8 +55,9 @@ async function killAfter(events: number, args: readonly string[]): Promise<RowEv
   return rowEvents(text);
 }
 
-test('kill -9 again and again: nothing is sent twice, and what nobody knows is named', async () => {
+test('kill -9 again and again: nothing is sent twice, and what nobody knows is named', async (t) => {
   const server = await startServe();
+  t.after(() => server.stop());
   const { csv, emails } = writeList();
   const report = freshPath('report.ndjson');
   const args = mergeArgs(server, csv, report);
@@ -90,11 +91,11 @@ test('kill -9 again and again: nothing is sent twice, and what nobody knows is n
     const times = after.get(one) ?? 0;
     assert.ok(times === 1 || (times === 2 && unknown.has(one)), `${one} came ${times} times in the end`);
   }
-  await server.stop();
 });
 
-test('Ctrl-C in the middle: the run says what is left, and the next one does that', async () => {
+test('Ctrl-C in the middle: the run says what is left, and the next one does that', async (t) => {
   const server = await startServe();
+  t.after(() => server.stop());
   const { csv, emails } = writeList();
   const report = freshPath('report.ndjson');
   const args = mergeArgs(server, csv, report);
@@ -114,11 +115,11 @@ test('Ctrl-C in the middle: the run says what is left, and the next one does tha
   const counts = await arrivals(server, rows);
   assert.deepEqual([counts.size, Math.max(...counts.values())], [emails.length, 1]);
   assert.ok(readFileSync(report, 'utf8').trimEnd().endsWith('}'));
-  await server.stop();
 });
 
-test('one message from a template and data, and braces that are text without any', async () => {
+test('one message from a template and data, and braces that are text without any', async (t) => {
   const server = await startServe();
+  t.after(() => server.stop());
   const template = freshPath('letter.txt');
   const data = freshPath('data.json');
   writeFileSync(
@@ -136,5 +137,4 @@ test('one message from a template and data, and braces that are text without any
   assert.match(missing.stderr, /"nope" is not among the names: name, user, vip/);
   const subjects = (await server.messages(2)).map(({ subject }) => subject);
   assert.deepEqual(subjects, ['Hi Ann', 'Hi {{name}}']);
-  await server.stop();
 });
