@@ -62,6 +62,10 @@ export function xclientLines(attributes: ProtocolControl['xclient']): string[] {
   return lines;
 }
 
+/** The EHLO behind XCLIENT speaks for the other client: with our own name it would undo what XCLIENT said of HELO. */
+export const heloOf = ({ xclient }: ProtocolControl): string | undefined =>
+  xclient.findLast(({ name, value }) => name === 'HELO' && !value.startsWith('['))?.value;
+
 /** Every reply is taken, and told in the steps and the transcript; what it says is for the user to judge. */
 export async function sayCommands(client: SmtpClient, { commands }: ProtocolControl): Promise<void> {
   let asked = false;

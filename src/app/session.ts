@@ -16,7 +16,7 @@ import { normalControl, type ProtocolControl } from './control.ts';
 import { unmetBy } from './expectations.ts';
 import { type Login, tryLogin } from './login.ts';
 import type { Dial, Via } from './ports.ts';
-import { checkRequired, sayCommands, sayProxyHeader, sayXclient } from './preface.ts';
+import { checkRequired, heloOf, sayCommands, sayProxyHeader, sayXclient } from './preface.ts';
 import { endsWith } from './session-end.ts';
 import { endingError, unlessAborted } from './time-limit.ts';
 import { certificateError, type TlsVerify, tlsAccepted } from './tls-policy.ts';
@@ -186,7 +186,7 @@ async function open(session: Session, plan: SessionPlan, dial: Dial, clock: Cloc
   }
   if (stopsAt('starttls')) return;
 
-  if (await sayXclient(client, plan.control)) await hello(client, plan);
+  if (await sayXclient(client, plan.control)) await hello(client, { ...plan, helo: heloOf(plan.control) ?? plan.helo });
   checkRequired(client, session.tls, plan.tls.verify, plan.control);
   const { login: who } = plan;
   const without = who ? await timed('auth', () => tryLogin(client, session.tls, plan, who)) : null;

@@ -292,6 +292,13 @@ const rows: Row[] = [
     exit: 'OK',
   },
   {
+    name: 'the EHLO behind XCLIENT has the name that XCLIENT tells',
+    script: `${hello('XCLIENT HELO')}\nC: XCLIENT HELO=them.test\nS: 220 hi\nC: EHLO them.test\nS: 250 hi\n${rcpts('250 ok')}\n${sends}\n${bye}`,
+    control: { xclient: [{ name: 'HELO', value: 'them.test' }] },
+    exit: 'OK',
+    said: ['EHLO client.test\r\nXCLIENT'],
+  },
+  {
     name: 'an XCLIENT attribute that is not offered is not dropped',
     script: `${hello('XCLIENT NAME ADDR')}\n${bye}`,
     control: { xclient: [{ name: 'LOGIN', value: 'bob' }] },

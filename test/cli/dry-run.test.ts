@@ -18,4 +18,19 @@ describe('send --dry-run', { concurrency: 2 }, () => {
     assert.equal(ran.code, 0, ran.stderr);
     assert.match(ran.stdout, /^<[^<>\s]+@x\.test>\n$/);
   });
+
+  test('options behind an address are of the envelope, and no part of To', async () => {
+    const named = ['--from', 'a@x.test', 'b@y.test?notify=never&orcpt=rfc822;c@z.test'];
+    const shown = await runBundled(['send', '--dry-run', '--body', 'hi', ...named]);
+    assert.match(shown.stdout, /^To: b@y\.test\r$/m, shown.stderr);
+    const planned = await runBundled(['send', '--dry-run', '--json', '--body', 'hi', ...named]);
+    assert.deepEqual(JSON.parse(planned.stdout).envelope.to, ['b@y.test']);
+  });
+
+  test('fetches no password and asks nobody for one', async () => {
+    const login = ['--server', 'smtp://me@127.0.0.1:1', '--password-command', 'echo fetched >&2; echo secret'];
+    const ran = await runBundled(['send', '--dry-run', '--body', 'hi', ...login, ...addresses]);
+    assert.equal(ran.code, 0, ran.stderr);
+    assert.doesNotMatch(ran.stderr, /fetched/);
+  });
 });
