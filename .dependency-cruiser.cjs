@@ -1,7 +1,9 @@
 // The floors: which folder of src/ may import from which, and where each package and each part of the outside is allowed.
 
 /** A folder imports only from what its row names (and from itself). Contracts are files of types that stand for a floor above. */
-const contracts = ['dns/dns', 'app/ports', 'app/fetch-output', 'app/spool', 'store/store'].map((file) => `^src/${file}\\.ts$`);
+const contracts = ['dns/dns', 'app/ports', 'app/fetch-output', 'app/spool', 'store/store'].map(
+  (file) => `^src/${file}\\.ts$`,
+);
 const floors = {
   base: [],
   wire: ['base'],
