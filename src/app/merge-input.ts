@@ -30,7 +30,11 @@ export interface GivenBody {
 type Fill = (values: Values) => string;
 
 /** Fields of the header that hold addresses; in the others a value is one line of text. */
-const addressHeaders = new Set(['from', 'sender', 'reply-to', 'to', 'cc']);
+const addressHeaders = new Set([
+  ...['from', 'sender', 'reply-to', 'to', 'cc'],
+  ...['resent-from', 'resent-sender', 'resent-to', 'resent-cc'],
+  ...['disposition-notification-to', 'mail-followup-to', 'mail-reply-to', 'return-receipt-to', 'errors-to'],
+]);
 
 /** `bodies` stand in for the input's own text or HTML. Throws where a template is wrong, before any row is looked at. */
 export async function inputTemplate(
@@ -57,7 +61,7 @@ export async function inputTemplate(
   const cc = list(input.cc, 'Cc', 'address');
   const bcc = list(input.bcc, 'Bcc', 'address');
   const replyTo = list(input.replyTo, 'Reply-To', 'address');
-  const rcpt = input.rcpt.map(recipient);
+  const rcpt = list(input.rcpt, '--rcpt', 'recipient');
   const subject = maybe(input.subject, 'Subject', 'line');
   const envid = maybe(input.envid, '--envid', 'line');
   const inReplyTo = maybe(input.inReplyTo, 'In-Reply-To', 'line');
@@ -81,7 +85,7 @@ export async function inputTemplate(
         cc: cc(values),
         bcc: bcc(values),
         replyTo: replyTo(values),
-        rcpt: rcpt.map((fill) => fill(values)).filter((text) => text !== ''),
+        rcpt: rcpt(values),
         subject: subject?.(values),
         envid: envid?.(values),
         inReplyTo: inReplyTo?.(values),
@@ -145,19 +149,6 @@ function field(text: string, option: string, place: PlaceName): Fill {
     if (filled.trim() !== '' || template.conditional || mayBeEmpty.has(option)) return filled;
     throw new EhloError('bad-message', `${option} ${JSON.stringify(text)} comes to nothing`, {
       hint: `nothing was sent; where that is meant, write {{#if name}}...{{/if}} around it`,
-    });
-  };
-}
-
-/** `?` behind the domain begins options: those are the command line's to give. */
-function recipient(text: string): Fill {
-  const options = /@[^@]*\?/;
-  const fill = field(text, '--rcpt', 'line');
-  return (values) => {
-    const filled = fill(values);
-    if (!options.test(filled) || options.test(text)) return filled;
-    throw new EhloError('bad-address', `--rcpt: the value ${JSON.stringify(filled)} holds options`, {
-      hint: 'nothing was sent; write options behind the value: {{email}}?notify=never',
     });
   };
 }

@@ -88,7 +88,9 @@ export function rowResult(row: MergeRow, { report, error }: SendResult, ms: numb
     messageId: report.messageId,
     code: telling?.code ?? null,
     enhanced: telling?.enhanced ?? null,
-    text: telling?.text ?? (report.queued ? `in the queue as ${report.queued.id}` : (error?.message ?? null)),
+    text:
+      (status === 'accepted' && error?.message) ||
+      (telling?.text ?? (report.queued ? `in the queue as ${report.queued.id}` : (error?.message ?? null))),
     queueId: report.queueId,
     attempts: report.attempts.length,
     ms,
@@ -99,7 +101,8 @@ function statusOf({ recipients, queued, ok }: SendReport): RowStatus {
   const has = (status: string): boolean => recipients.some((one) => one.status === status);
   // What the queue has taken on is its to deliver; sending it again would be twice.
   if (ok && queued) return 'accepted';
-  if (recipients.length > 0 && recipients.every((one) => one.status === 'accepted')) return ok ? 'accepted' : 'failed';
+  // Also where the reply was not the expected one: what was accepted is never sent again.
+  if (recipients.length > 0 && recipients.every((one) => one.status === 'accepted')) return 'accepted';
   if (has('unknown')) return 'unknown';
   if (has('accepted') || queued) return 'partial';
   if (has('deferred')) return 'deferred';
@@ -109,9 +112,12 @@ function statusOf({ recipients, queued, ok }: SendReport): RowStatus {
 /** Adds up rows as they end, and keeps the one error that says most of those that were not accepted. */
 export class MergeTally {
   readonly counts: MergeCounts;
+  readonly #hasReport: boolean;
   #worst: EhloError | null = null;
 
-  constructor(rows: number) {
+  /** `hasReport`: a later run knows what became of the rows. */
+  constructor(rows: number, hasReport: boolean) {
+    this.#hasReport = hasReport;
     this.counts = {
       rows,
       accepted: 0,
@@ -133,12 +139,6 @@ export class MergeTally {
     if (error && rank(error) > (this.#worst ? rank(this.#worst) : -1)) this.#worst = error;
   }
 
-  /** Rows of this run and earlier ones that were tried and not accepted. */
-  get failures(): number {
-    const { partial, rejected, deferred, unknown, failed } = this.counts;
-    return partial + rejected + deferred + unknown + failed;
-  }
-
   /** `stopped`: why rows were left. */
   report(stopped: EhloError | null, notes: string[], dryRun: boolean): Merged {
     const error = dryRun ? stopped : this.#error(stopped);
@@ -148,11 +148,14 @@ export class MergeTally {
   #error(stopped: EhloError | null): EhloError | null {
     const { rows, accepted, skipped, unknown, partial, notSent } = this.counts;
     const good = accepted + skipped;
-    if (good === rows && !stopped) return null;
     const worst = this.#worst;
+    // A refusal that was expected (--expect) is no error of its row.
+    if (!stopped && !worst && notSent === 0) return null;
     const because = stopped ?? worst;
+    // Accepted, but not with the reply that was expected.
+    if (good === rows && !stopped) return worst;
     const facts = {
-      hint: stopped?.hint ?? 'the same command with the same --report goes on with what is left',
+      hint: stopped?.hint ?? (this.#hasReport ? hints.goOn : hints.again),
       ...(because?.reply ? { reply: because.reply } : {}),
       ...(because?.cause ? { cause: because.cause } : {}),
     };
@@ -161,7 +164,7 @@ export class MergeTally {
     if (unknown > 0) {
       return new EhloError('outcome-unknown', `${unknown} of ${rows} messages may have been accepted${left}${why}`, {
         ...facts,
-        hint: 'look for their Message-IDs at the recipient; --resend-unknown sends them again, and they may arrive twice',
+        hint: this.#hasReport ? hints.unknown : hints.unknownAgain,
       });
     }
     if (good + partial > 0) {
@@ -173,6 +176,13 @@ export class MergeTally {
     return because ?? new EhloError('deferred', `none of ${rows} messages was accepted`, facts);
   }
 }
+
+const hints = {
+  goOn: 'the same command with the same --report goes on with what is left',
+  again: 'the same command would send every row again: leave those out that were accepted; --report FILE keeps count',
+  unknown: 'look for their Message-IDs at the recipient; --resend-unknown sends them again, and they may arrive twice',
+  unknownAgain: 'look for their Message-IDs at the recipient before you send any row again; --report FILE keeps count',
+};
 
 /** A refusal says more than "later", a fault of ours more than a refusal. */
 const rank = (error: EhloError): number =>

@@ -1,6 +1,7 @@
 // Mail merge: one send() a row, on lanes that each keep their sessions. What has begun is in the journal before it can be
 // accepted; when the run is ended from outside no new row begins, and whatever is past its end of data gets its verdict.
 import { randomUUID } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 import type { Clock } from '../base/clock.ts';
 import { asEhloError, EhloError, type ErrorCode } from '../base/errors.ts';
 import type { TranscriptEvent } from '../wire/transcript.ts';
@@ -46,6 +47,8 @@ export interface MergeRequest {
   /** How many there are. */
   count: number;
   template: InputTemplate;
+  /** With LMTP each recipient has one (RFC 2033 4.2). */
+  verdicts: 'one' | 'each';
   jobs: number;
   pace: Pace;
   /** Failures after which no new row begins. */
@@ -90,8 +93,10 @@ class MergeRun {
     this.#request = request;
     this.#clock = clock;
     this.#hooks = hooks;
-    this.#tally = new MergeTally(request.count);
+    this.#tally = new MergeTally(request.count, request.journal !== undefined);
     this.#rows = request.rows[Symbol.asyncIterator]();
+    // Every lane listens to both: Node takes more than ten for a leak, and says so on standard error.
+    setMaxListeners(0, hooks.signal, this.#stop.signal);
   }
 
   async report(): Promise<Merged> {
@@ -171,7 +176,7 @@ class MergeRun {
   }
 
   async #send(row: MergeRow, input: MessageInput, { lane }: Worker, began: number): Promise<RowDone> {
-    const watch = watchEnding(this.#hooks.signal);
+    const watch = watchEnding(this.#hooks.signal, this.#request.verdicts);
     try {
       const sent = await lane.send(input, watch);
       const result = rowResult(row, sent, Math.round((this.#clock.now() - began) * 10) / 10);
@@ -197,7 +202,7 @@ class MergeRun {
 
   /** Whether to go on after this row. */
   #judge({ result: { status }, error }: RowDone): void {
-    if (status === 'accepted' || status === 'planned' || !error) return;
+    if (status === 'planned' || !error) return;
     // A login that is refused a thousand times locks an account.
     if (hopeless.has(error.kind)) this.#end(error);
     if (++this.#failures < (this.#request.stopAfter ?? Number.POSITIVE_INFINITY)) return;

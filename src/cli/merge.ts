@@ -1,4 +1,6 @@
 // `ehlo send --csv`: the rows checked, sent on their lanes, and told as they end. The work is in app/merge.ts.
+import type { ServerUrl } from '../app/connection.ts';
+import type { ProtocolControl } from '../app/control.ts';
 import { type Lane, merge } from '../app/merge.ts';
 import { inputTemplate } from '../app/merge-input.ts';
 import type { MergeCounts, RowDone, RowResult } from '../app/merge-report.ts';
@@ -7,7 +9,7 @@ import { Pace } from '../app/pace.ts';
 import { type SendHooks, type SendRequest, type SendResult, send } from '../app/send.ts';
 import { createSessionPool } from '../app/session-pool.ts';
 import { endingError, withTimeLimit } from '../app/time-limit.ts';
-import { EhloError } from '../base/errors.ts';
+import { asEhloError, EhloError } from '../base/errors.ts';
 import { mergeLimits } from '../base/limits.ts';
 import { jsonDocument, jsonLine } from '../render/json.ts';
 import { type MergeProgress, renderMerge, renderRow, startMergeProgress } from '../render/merge.ts';
@@ -37,6 +39,7 @@ export async function runMerge(
 ): Promise<number> {
   const asked = parseMergeOptions(options);
   const { ports } = context;
+  refuseStop(base.request.control);
   const { maxTimeMs, ...connection } = base.request.connection;
   const limited = withTimeLimit(context.signal, maxTimeMs, ports.clock);
   const progress = await startMergeProgress({
@@ -85,6 +88,7 @@ export async function runMerge(
         rows: rows(),
         count,
         template,
+        verdicts: isLmtp(connection.server) ? 'each' : 'one',
         jobs: dryRun ? 1 : asked.jobs,
         pace: new Pace(ports.clock, asked.spacing),
         stopAfter: asked.stopAfter,
@@ -101,6 +105,14 @@ export async function runMerge(
       },
     );
     progress.stop();
+    // Before anything is told: what it says of rows is on the disk already, and a failure here is worth a note.
+    const closed = journal?.close();
+    journal = undefined;
+    // A run that was stopped because the disk does not take any more has said so.
+    await closed?.catch((thrown: unknown) => {
+      const { message } = asEhloError(thrown);
+      if (!error?.message.includes(message)) notes.push(`the report was not closed: ${message}`);
+    });
     if (context.format === 'json') context.stdout.write(jsonDocument({ ...report, rows: show.results }));
     else if (context.format === 'ndjson') context.stdout.write(jsonLine({ event: 'report', ...report }));
     else {
@@ -114,9 +126,21 @@ export async function runMerge(
   } finally {
     progress.stop();
     limited.cancel();
-    await journal?.close();
+    // What was thrown says more.
+    await journal?.close().catch(() => undefined);
   }
 }
+
+/** A row is told as accepted or not; of a session that ends before that neither is true. */
+function refuseStop(control: ProtocolControl | undefined): void {
+  const after = control?.stop?.after;
+  if (after === undefined || after === 'dot') return;
+  throw new EhloError('usage', `--csv sends messages, and the sessions would end behind ${after}`, {
+    hint: 'nothing was sent; --dry-run checks every row, and --quit-after is for a single message',
+  });
+}
+
+const isLmtp = (server: ServerUrl | undefined): boolean => server?.scheme.startsWith('lmtp') === true;
 
 const namingOf = ({ key, report }: MergeOptions): RowNaming =>
   key === undefined ? { by: report === undefined ? 'none' : 'values' } : { by: 'key', column: key };
@@ -168,13 +192,13 @@ class MergeOutput {
     for await (const chunk of message?.chunks() ?? []) this.#context.stdout.write(chunk);
   }
 
-  async row({ result, report }: RowDone, counts: MergeCounts): Promise<void> {
+  async row({ result, report, error }: RowDone, counts: MergeCounts): Promise<void> {
     const { stdout, stderr, format, verbosity } = this.#context;
     this.#progress.update(counts);
     if (format === 'json') this.results.push(result);
     else if (format === 'ndjson') stdout.write(jsonLine({ event: 'row', ...result }));
     else {
-      const text = this.#text({ result, report, error: null });
+      const text = this.#text({ result, report, error });
       if (text !== '' && verbosity >= 0) await this.#progress.aside(() => stdout.write(text));
       if (verbosity > 0 && report?.transcript) {
         stderr.write(`${stderr.style('strong', `== row ${result.row} (line ${result.line})`)}\n`);
@@ -185,15 +209,15 @@ class MergeOutput {
     if (result.row % 64 === 0) await stdout.drained?.();
   }
 
-  #text({ result, report }: RowDone): string {
+  #text({ result, report, error }: RowDone): string {
     const { status } = result;
-    if (status === 'accepted' && this.#print !== undefined && report) {
+    if (status === 'accepted' && !error && this.#print !== undefined && report) {
       const value = { 'message-id': report.messageId, 'queue-id': report.queueId, response: report.response }[
         this.#print
       ];
       return `${safe(value ?? '')}\n`;
     }
-    const isFine = status === 'accepted' || status === 'skipped' || status === 'planned';
+    const isFine = (status === 'accepted' && !error) || status === 'skipped' || status === 'planned';
     return isFine ? '' : renderRow(result, this.#context.stdout.style);
   }
 }

@@ -5,7 +5,7 @@ import { checkLine } from './draft.ts';
 import type { Template } from './template.ts';
 import { expandTemplate, type Sink, type Values } from './template-expand.ts';
 
-export type PlaceName = 'text' | 'html' | 'line' | 'address' | 'path';
+export type PlaceName = 'text' | 'html' | 'line' | 'address' | 'recipient' | 'path';
 
 interface Place extends Sink {
   /** All has come. */
@@ -29,19 +29,8 @@ const places: Record<PlaceName, (add: (text: string) => void, template: Template
   html: (add) => ({ text: add, value: (text, { raw }) => add(raw ? text : escapeHtml(text)) }),
   line: (add) => lineSink(add),
   address: (add, { alone }) => (alone ? lineSink(add) : new AddressSink(add)),
-  path: (add, template) => ({
-    text: add,
-    value: (text, { name }) => {
-      checkLine(text, `the value of "${name}"`);
-      // The whole name from the data is what the user asked for; a part of it must not lead elsewhere.
-      if (!template.alone && (/[/\\]/.test(text) || text === '..' || text === '.')) {
-        throw new EhloError('bad-message', `the value of "${name}" would lead out of the folder in ${template.where}`, {
-          hint: 'nothing was sent; a value inside of a file name holds no / and no \\',
-        });
-      }
-      add(text);
-    },
-  }),
+  recipient: (add, template) => recipientSink(add, template),
+  path: (add, template) => pathSink(add, template),
 };
 
 const lineSink = (add: (text: string) => void): Sink => ({
@@ -51,6 +40,55 @@ const lineSink = (add: (text: string) => void): Sink => ({
     add(text);
   },
 });
+
+/** An address with options of its own behind a `?` (`a@x?notify=never`): where they begin it is a quoted local part or none. */
+const beginsOptions = /^(?:"(?:[^"\\]|\\.)*"|[^@"])*@[^?@]+\?/s;
+
+/** Options are the template's to give: a value neither begins them nor adds one. */
+function recipientSink(add: (text: string) => void, { where }: Template): Sink {
+  let before = '';
+  const take = (text: string): void => {
+    before += text;
+    add(text);
+  };
+  return {
+    text: take,
+    value: (text, { name }) => {
+      checkLine(text, `the value of "${name}"`);
+      if (beginsOptions.test(before) ? text.includes('&') : beginsOptions.test(before + text)) {
+        throw new EhloError('bad-address', `${where}: the value of "${name}", ${JSON.stringify(text)}, holds options`, {
+          hint: 'nothing was sent; write options behind the value: {{email}}?notify=never',
+        });
+      }
+      take(text);
+    },
+  };
+}
+
+/** The whole name from the data is what the user asked for; a part of it must not lead elsewhere. */
+function pathSink(add: (text: string) => void, { alone, where }: Template): Sink {
+  /** The value that the name begins with, as long as nothing has come of it. */
+  let empty: string | undefined;
+  let begun = false;
+  const refuse = (name: string): EhloError =>
+    new EhloError('bad-message', `the value of "${name}" would lead out of the folder in ${where}`, {
+      hint: 'nothing was sent; a value inside of a file name holds no / and no \\, and is not empty in front of a /',
+    });
+  return {
+    text: (text) => {
+      if (!begun && empty !== undefined && text.startsWith('/')) throw refuse(empty);
+      begun ||= text !== '';
+      add(text);
+    },
+    value: (text, { name }) => {
+      checkLine(text, `the value of "${name}"`);
+      if (!alone && (/[/\\]/.test(text) || text === '..' || text === '.')) throw refuse(name);
+      if (text === '') empty ??= name;
+      begun ||= text !== '';
+      add(text);
+    },
+  };
+}
 
 const entities: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
 const escapeHtml = (text: string): string => text.replace(/[&<>"']/g, (char) => entities[char] ?? char);

@@ -6,6 +6,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { DigestTable } from '../base/digest-table.ts';
 import { EhloError } from '../base/errors.ts';
+import { mergeLimits } from '../base/limits.ts';
 import { ioError } from './disk.ts';
 import { isOwner, ownerOf, ownerState } from './process-owner.ts';
 
@@ -109,6 +110,7 @@ export class MergeJournal {
     let number = 0;
     for await (const line of linesOf(this.#file)) {
       number++;
+      if (line.length > longestRecord) throw this.#refuse(`line ${number} is too long for one of a report`);
       const record = parseRecord(line);
       if (number === 1) {
         this.#compare(record, job);
@@ -215,6 +217,10 @@ async function openJournal(path: string): Promise<FileHandle> {
   throw new EhloError('cannot-create', `the report ${path} is no file that can be read again`);
 }
 
+/** A row with its key, its recipients and a reply, every unit of them escaped. */
+const longestRecord = 32 * mergeLimits.rowBytes;
+
+/** A line that is too long comes cut, as the last. */
 async function* linesOf(file: FileHandle): AsyncGenerator<string> {
   const buffer = Buffer.alloc(256 * 1024);
   let rest = '';
@@ -223,9 +229,11 @@ async function* linesOf(file: FileHandle): AsyncGenerator<string> {
     const { bytesRead } = await file.read(buffer, 0, buffer.length, position);
     if (bytesRead === 0) break;
     position += bytesRead;
-    const lines = (rest + buffer.toString('latin1', 0, bytesRead)).split('\n');
+    const lines = buffer.toString('latin1', 0, bytesRead).split('\n');
+    lines[0] = rest + (lines[0] ?? '');
     rest = lines.pop() ?? '';
     yield* lines;
+    if (rest.length > longestRecord) break;
   }
   if (rest !== '') yield rest;
 }

@@ -4,7 +4,7 @@ import { EhloError } from '../base/errors.ts';
 
 export interface TranscriptFile {
   /** Throws 'io'. */
-  write(text: string): void;
+  write(text: string | Buffer): void;
   close(): void;
 }
 
@@ -25,7 +25,7 @@ export function openTranscriptFile(path: string): TranscriptFile {
   return {
     write(text) {
       try {
-        writeSync(fd, text);
+        writeSync(fd, Buffer.from(text));
       } catch (cause) {
         throw fail('io', 'write', cause);
       }

@@ -55,6 +55,7 @@ async function runMerge(
       rows: counted(),
       count,
       template,
+      verdicts: 'one',
       jobs,
       pace: new Pace(systemClock, 0),
       stopAfter: options.stopAfter,

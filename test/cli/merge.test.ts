@@ -1,6 +1,7 @@
 // `ehlo send --csv` against our own server in memory: who gets what, what is refused beforehand, and what a report remembers.
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
+import { normalControl } from '../../src/app/control.ts';
 import { EhloError } from '../../src/base/errors.ts';
 import { reply } from '../../src/smtp/reply.ts';
 import { fakeClock, settled } from '../support/clock.ts';
@@ -171,6 +172,18 @@ describe('what is wrong is found before the first message', () => {
       /row 3 .* would lead out of the folder/,
     ],
     ['options in a recipient', `${rows}c@x.test?notify=never,C,z\n`, ['--rcpt', 'x{{email}}'], /row 3/],
+    [
+      'an option more behind those of a recipient',
+      `${rows}c@x.test,never&orcpt=rfc822;d@x.test,z\n`,
+      ['--rcpt', '{{email}}?notify={{#if name}}never{{/if}}&orcpt=rfc822;{{name}}'],
+      /row 3 .*: --rcpt.*: the value of "name", "never&orcpt=rfc822;d@x\.test", holds options/,
+    ],
+    [
+      'a path that begins at the root because a value is empty',
+      `${rows}c@x.test,C,\n`,
+      ['--attach', '{{file}}/etc/hostname'],
+      /would lead out of the folder/,
+    ],
     ['an unknown delimiter', rows, ['--csv-delimiter', 'ab'], /--csv-delimiter: "ab" parts no columns/, 'USAGE'],
     ['an unknown rate', rows, ['--rate', 'fast'], /--rate: "fast" is not a rate/, 'USAGE'],
     ['too many lanes', rows, ['--jobs', '65'], /--jobs: "65" is not a number from 1 to 64/, 'USAGE'],
@@ -208,6 +221,32 @@ describe('what is wrong is found before the first message', () => {
     refused(ran, 'USAGE', /10001 rows do not go into one JSON document/);
     assert.equal(lab.dialled, 0);
   });
+});
+
+test('options of a recipient are written behind its value', async () => {
+  const lab = open();
+  const csv = lab.write('list.csv', 'email,name\na@x.test,A\n"""a?b@c""@x.test",B\n');
+  const ran = await lab.run(['--csv', csv, '--rcpt', '{{email}}?notify=never&orcpt=rfc822;{{email}}', '--body', 'b']);
+  assert.equal(ran.code, 0, String(ran.code));
+  assert.deepEqual(recipients(lab), ['"a?b@c"@x.test', 'a@x.test']);
+});
+
+test('a name stays a name in every field of addresses', async () => {
+  const lab = open();
+  const csv = lab.write('list.csv', 'email,name\na@x.test,"C, e@evil.test"\n');
+  const fields = ['Resent-To', 'Disposition-Notification-To', 'Mail-Followup-To', 'Errors-To'];
+  const headers = fields.flatMap((field) => ['--header', `${field}: {{name}} <{{email}}>`]);
+  assert.equal((await lab.run([...basic(csv), ...headers])).code, 0);
+  for (const field of fields)
+    assert.match(lab.accepted[0]?.text ?? '', new RegExp(`^${field}: "C, e@evil\\.test" <a@x\\.test>\r$`, 'm'));
+});
+
+test('sessions that would end before a message are refused: no row could be told rightly', async () => {
+  const lab = open();
+  const control = { ...normalControl, stop: { after: 'rcpt', how: 'quit' } } as const;
+  const ran = await lab.run(basic(lab.write('list.csv', list(1))), { request: { control } });
+  refused(ran, 'USAGE', /the sessions would end behind rcpt/);
+  assert.equal(lab.dialled, 0);
 });
 
 describe('what becomes of rows', () => {
@@ -346,7 +385,65 @@ describe('what becomes of rows', () => {
   });
 });
 
+describe('--expect', () => {
+  const expecting = (stage: 'dot' | 'rcpt', codes: string) => ({
+    format: 'ndjson' as const,
+    request: { control: { ...normalControl, expect: [{ stage, codes }] } },
+  });
+
+  test('a message that was accepted otherwise than expected is an error, and is never sent again', async () => {
+    const lab = open();
+    const args = [...basic(lab.write('list.csv', list(2))), '--report', lab.path('report')];
+    const first = await lab.run(args, expecting('dot', '251'));
+    assert.equal(first.code, 1);
+    assert.deepEqual(statuses(first), ['1 accepted', '2 accepted']);
+    assert.match(String(first.events[0]?.['text']), /^expected 251 at dot, got 250/);
+    assert.equal(last(first)['error']?.['code'], 'answer-no');
+    const second = await lab.run(args, expecting('dot', '251'));
+    assert.deepEqual(statuses(second), ['1 skipped', '2 skipped']);
+    assert.equal(lab.accepted.length, 2);
+  });
+
+  test('a refusal that was expected is no failure', async () => {
+    const lab = open();
+    lab.policy = { rcpt: () => reply(550, '5.1.1', 'nobody') };
+    const ran = await lab.run(basic(lab.write('list.csv', list(1))), expecting('rcpt', '550'));
+    assert.equal(ran.code, 0);
+    assert.deepEqual(statuses(ran), ['1 rejected']);
+  });
+});
+
+test('what to do next: with a report the same command, without one anything but that', async () => {
+  const lab = open();
+  lab.policy = { rcpt: ({ address }) => (address === 'r2@x.test' ? reply(451, null, 'later') : undefined) };
+  const args = basic(lab.write('list.csv', list(2)));
+  const hint = async (...more: string[]) =>
+    String(last(await lab.run([...args, ...more], { format: 'json' }))['error']?.['hint']);
+  assert.match(await hint(), /^the same command would send every row again/);
+  assert.match(await hint('--report', lab.path('report')), /^the same command with the same --report goes on/);
+});
+
 describe('a run that is ended from outside', () => {
+  test('while it waits for another try, it ends at once, though it ended the wait for a verdict before', async () => {
+    const lab = open();
+    const ending = new AbortController();
+    lab.policy = {
+      message: () => {
+        ending.abort('SIGINT');
+        return reply(451, '4.7.1', 'later');
+      },
+    };
+    const clock = fakeClock();
+    const ran = await lab.run(basic(lab.write('list.csv', list(2))), {
+      format: 'ndjson',
+      signal: ending.signal,
+      clock,
+      request: { retry: { count: 3, delayMs: 60_000 } },
+    });
+    assert.deepEqual(statuses(ran), ['1 deferred']);
+    assert.equal(ran.code, 130);
+  });
+
   test('no new row begins, and what is past its end of data gets its verdict', async () => {
     const lab = open();
     const ending = new AbortController();
@@ -513,6 +610,11 @@ describe('a report that a later run goes on with', () => {
           lab.write('report', lab.read('report').replace(/"event":"end","id"/, '"event":"end",id')),
         ),
       /line \d+ is damaged/,
+    ],
+    [
+      'a line without end',
+      (lab) => withReport(lab, '--report', lab.write('report', 'x'.repeat(40 * 1024 * 1024))),
+      /line 1 is too long for one of a report/,
     ],
   ];
   for (const [what, prepare, message] of strangers) {

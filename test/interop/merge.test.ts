@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { type Served, startServe } from './serve.ts';
-import { ehlo, find, freshPath, launcher, start } from './support.ts';
+import { ehlo, find, freshPath, launcher, start, tool } from './support.ts';
 
 const rows = 240;
 
@@ -137,4 +137,28 @@ test('one message from a template and data, and braces that are text without any
   assert.match(missing.stderr, /"nope" is not among the names: name, user, vip/);
   const subjects = (await server.messages(2)).map(({ subject }) => subject);
   assert.deepEqual(subjects, ['Hi Ann', 'Hi {{name}}']);
+});
+
+test('a report on a disk that is full: one document, one exit code, and nothing is sent without a record', async (t) => {
+  const server = await startServe();
+  t.after(() => server.stop());
+  const { csv } = writeList();
+  const args = mergeArgs(server, csv, freshPath('report'));
+  // The limit stands for the disk; in blocks of 512 octets.
+  const ran = await tool('sh', ['-c', 'ulimit -f 4; exec "$@"', 'sh', process.execPath, launcher(), ...args]);
+  const documents = ran.stdout.split('\n').filter((line) => /^\{"event":"(?:report|error)"/.test(line));
+  assert.equal(documents.length, 1);
+  const { exit, error, merge } = JSON.parse(documents[0] ?? '');
+  assert.equal(ran.code, exit.code);
+  assert.match(error.message, /cannot write .*EFBIG/);
+  assert.equal((await server.messages(merge.accepted)).length, merge.accepted);
+});
+
+test('many lanes: Node has nothing to say about it', async (t) => {
+  const server = await startServe();
+  t.after(() => server.stop());
+  const { csv } = writeList();
+  const ran = await ehlo(mergeArgs(server, csv, freshPath('report'), '--jobs', '24', '--rate', '1000/s'));
+  assert.equal(ran.code, 0, ran.stderr);
+  assert.equal(ran.stderr, '');
 });

@@ -35,6 +35,17 @@ const rows: Row[] = [
   { what: 'a body', args: ['--body', 'first\\nsecond'] },
   { what: 'a body that begins with a dot', args: ['--body', '.hidden\\n..\\n.'] },
   { what: 'a body from a file', args: ['--body', '@FILES/body.txt'] },
+  { what: 'a body from a file with a line end', args: ['--body', '@FILES/lines.txt'] },
+  { what: 'a body with an empty line', args: ['--body', 'one\\n\\ntwo\\n'] },
+  { what: 'a body that ends with an empty line', args: ['--body', 'one\\n\\n'] },
+  {
+    what: 'data that takes a body with an attachment',
+    args: ['--data', 'Subject: x\\n\\n%BODY%', '--body', 'a\\n', '--attach-name', 'n', '--attach', 'b'],
+  },
+  { what: 'HELO from the start', args: ['--protocol', 'SMTP', '-n'] },
+  { what: 'TLS and HELO from the start', args: ['--protocol', 'SMTPS', '-n'], server: { tls: 'implicit' } },
+  { what: 'HELO refused', args: ['--protocol', 'SMTP'], server: { replies: { HELO: '550 no' } } },
+  { what: 'the message that would be sent', args: ['--dump-mail', '--h-Date', 'x', '--body', 'grün'] },
   { what: 'a body from standard input', args: ['--body', '-'], input: 'typed %TO_ADDRESS%\nin' },
   {
     what: 'header options',
@@ -432,6 +443,7 @@ describe('the same command line through swaks and through ehlo swaks', () => {
     const { ca, cert, key } = await certificate();
     const directory = home();
     writeFileSync(join(directory, 'body.txt'), 'of %TO_ADDRESS%\nin a file');
+    writeFileSync(join(directory, 'lines.txt'), 'of\nlines\n');
     writeFileSync(join(directory, 'message.eml'), 'From somebody Mon Nov 23\nSubject: kept\n\nhello\n.dot\n');
     writeFileSync(join(directory, 'swaksrc'), '# a comment\nfrom rc@x.test\n--h-X-Rc: "a b"\n-n\n');
     writeFileSync(join(directory, 'pipe.sh'), pipeScript);

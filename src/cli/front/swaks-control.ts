@@ -60,6 +60,7 @@ export function readControl(settings: SwaksSettings, stop: Stop | undefined, tra
   return {
     ...normalControl,
     prdr,
+    heloOnly: transport.heloOnly,
     // swaks gives up where it is not offered (exit code 30).
     require: prdr && !stop?.early ? ['PRDR'] : [],
     xclient: readXclient(settings, transport),

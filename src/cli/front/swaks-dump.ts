@@ -5,6 +5,7 @@ import type { Stop } from './swaks-control.ts';
 import type { SwaksSettings } from './swaks-settings.ts';
 import { usage } from './swaks-settings.ts';
 import type { Transport } from './swaks-transport.ts';
+import { maskSecrets } from './swaks-words.ts';
 
 export interface DumpFacts {
   argv: readonly string[];
@@ -35,7 +36,7 @@ const sections: Record<string, Section> = {
     title: 'App Info',
     rows: ({ argv }) => [
       ['X-Mailer', `ehlo v${version}`],
-      ['Cmd Line', ['ehlo swaks', ...withoutSecrets(argv)].join(' ')],
+      ['Cmd Line', `ehlo swaks ${printWords(argv)}`],
     ],
   },
   OUTPUT: {
@@ -81,7 +82,7 @@ const sections: Record<string, Section> = {
   PROTOCOL: {
     title: 'Protocol Info',
     rows: ({ settings, stop, helo, from, to, transport }) => [
-      ['protocol', transport.lmtp ? 'lmtp' : 'esmtp'],
+      ['protocol', transport.lmtp ? 'lmtp' : transport.heloOnly ? 'smtp' : 'esmtp'],
       ['helo', helo],
       ['from', from],
       ['to', to],
@@ -199,14 +200,11 @@ function printRows(rows: Row[]): string {
     .join('');
 }
 
-/** The command line with the password of -ap and its spellings taken out; others put quotation marks around arguments. */
-function withoutSecrets(argv: readonly string[]): string[] {
-  return argv.map((word, index) => {
-    if (/^--?(?:ap|auth-pass[a-z]*)$/.test(argv[index - 1] ?? '')) return "'<secret>'";
-    if (/^--?(?:ap|auth-pass[a-z]*)=/.test(word)) return word.replace(/=.*$/s, "='<secret>'");
-    return word.startsWith('-') ? word : `'${word}'`;
-  });
-}
+/** Others put quotation marks around arguments. */
+const printWords = (argv: readonly string[]): string =>
+  maskSecrets(argv)
+    .map((word) => (word.startsWith('-') ? word : `'${word}'`))
+    .join(' ');
 
 export const swaksSupport = `=== AUTH CRAM-MD5 supported
 *** AUTH CRAM-SHA1 not available

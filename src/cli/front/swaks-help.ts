@@ -16,7 +16,7 @@ Usage: ehlo swaks [options]      names may be shortened; one dash or two; --no-N
 
 Transport:   -s, --server HOST[:PORT]   -p, --port   --socket PATH   --pipe COMMAND   --copy-routing DOMAIN
              -li, --local-interface ADDRESS   -4 -6
-Protocol:    -t, --to A[,B]   -f, --from A|<>   -h, --helo NAME   --protocol ESMTP|SSMTP|LMTP...   --timeout 30s
+Protocol:    -t, --to A[,B]   -f, --from A|<>   -h, --helo NAME   --protocol ESMTP|SMTP|SSMTP|LMTP...   --timeout 30s
              -q, --quit-after   -da, --drop-after   -das, --drop-after-send STAGE   --pipeline   --prdr   --force-getpwuid
 TLS:         -tls   -tlso   -tlsos   -tlsc   --tls-verify   --tls-ca-path FILE   --tls-cert FILE --tls-key FILE
              --tls-protocol LIST   --tls-cipher LIST   --tls-sni NAME   --tls-get-peer-cert [FILE]

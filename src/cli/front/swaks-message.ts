@@ -25,7 +25,7 @@ export interface SwaksMessage {
 
 const template =
   'Date: %DATE%\nTo: %TO_ADDRESS%\nFrom: %FROM_ADDRESS%\nSubject: test %DATE%\nMessage-Id: <%MESSAGEID%>\n' +
-  `X-Mailer: ehlo v%SWAKS_VERSION%\n%NEW_HEADERS%\n%BODY%\n\n`;
+  `X-Mailer: ehlo v%SWAKS_VERSION%\n%NEW_HEADERS%\n%BODY%\n`;
 
 export async function composeSwaksMessage(
   settings: SwaksSettings,
@@ -47,12 +47,15 @@ export async function composeSwaksMessage(
   const own = data ? [] : body.headers;
   text = addHeaders(text, [...own, ...added].join('\r\n'));
   for (const header of settings.texts('header')) text = setHeader(text, headerLines(header));
-  text = expandTokens(text, facts, body.text);
+  text = expandTokens(text, facts, data ? body.text : endedBody(body.text));
   text = withoutDot(Buffer.from(text, 'latin1')).toString('latin1');
   if (!text.includes('\r\n\r\n')) text += text.endsWith('\r\n') ? '\r\n' : '\r\n\r\n';
   // swaks closes every message with a line end of its own in front of the dot.
   return { bytes: Buffer.from(`${text}\r\n`, 'latin1'), verbatim: false };
 }
+
+/** In its own template swaks ends a body with a line end of its own, unless one is there or an empty line is in it. */
+const endedBody = (text: string): string => (/\r\n\r\n/.test(text) ? text : text.replace(/(?:\r\n)?$/, '\r\n'));
 
 const bodyOptions = ['body', 'attach', 'attach-body'];
 
@@ -74,7 +77,7 @@ async function readBody(settings: SwaksSettings, facts: MessageFacts, sources: C
   if (bodies.length + attached.length === 0) return { text: contentText(body), headers: [] };
   const parts = bodies.length > 0 ? bodies : [{ content: body, type: 'text/plain' }];
   const { type, boundary, body: text } = printMultipart(parts, attached, randomBytes(6).toString('hex'));
-  return { text, headers: ['MIME-Version: 1.0', `Content-Type: ${type}; boundary="${boundary}"`] };
+  return { text: `${text}\r\n`, headers: ['MIME-Version: 1.0', `Content-Type: ${type}; boundary="${boundary}"`] };
 }
 
 /** In the order given: a type holds for all that follows, a name for the next attachment. */

@@ -1,13 +1,15 @@
 // Which lines of the transcript are shown, and where: the output options of swaks over render/swaks.ts.
+import { peerText } from '../../base/bytes.ts';
+import { safe } from '../../render/safe.ts';
 import { renderSwaksLine, type SwaksLine } from '../../render/swaks.ts';
 import type { Context } from '../command.ts';
 import { type SwaksSettings, usage } from './swaks-settings.ts';
 
-type Sink = (text: string) => void;
+type Sink = (text: string | Buffer) => void;
 
 export interface SwaksPrinter {
   line(line: SwaksLine): void;
-  /** Text of ours as it is: --dump, --dump-mail. No option hides it. */
+  /** What was asked for as it is: --dump, --dump-mail. No option hides it; on a terminal it is made harmless. */
   plain(text: string | Buffer): void;
   /** Whether --show-raw-text was given. */
   raw: boolean;
@@ -20,14 +22,15 @@ export async function openPrinter(settings: SwaksSettings, context: Context): Pr
   const both = settings.text('output');
   const sinkFor = async (path: string | undefined, fallback: Sink): Promise<Sink> => {
     if (path === undefined) return fallback;
-    if (path === '&STDOUT') return (text) => context.stdout.write(text);
+    if (path === '&STDOUT') return toStdout;
     if (path === '&STDERR') return (text) => context.stderr.write(text);
     const { openTranscriptFile } = await import('../../store/transcript-file.ts');
     const file = openTranscriptFile(path);
     files.push(file);
     return (text) => file.write(text);
   };
-  const out = await sinkFor(settings.text('output-file-stdout') ?? both, (text) => context.stdout.write(text));
+  const toStdout: Sink = (text) => context.stdout.write(text);
+  const out = await sinkFor(settings.text('output-file-stdout') ?? both, toStdout);
   const shared = both !== undefined && !settings.has('output-file-stderr') && !settings.has('output-file-stdout');
   const errors = shared
     ? out
@@ -42,12 +45,17 @@ export async function openPrinter(settings: SwaksSettings, context: Context): Pr
       if (!rules.shows(line, failed)) return;
       (line.kind === 'error' ? errors : out)(renderSwaksLine(line, rules.bare(line)));
     },
-    plain: (text) => (Buffer.isBuffer(text) ? context.stdout.write(text) : out(text)),
+    plain(text) {
+      const isShown = out === toStdout && context.stdout.isTTY;
+      out(isShown ? linesOf(Buffer.from(text)).map(safe).join('\n') : text);
+    },
     close: () => {
       for (const file of files) file.close();
     },
   };
 }
+
+const linesOf = (bytes: Buffer): string[] => peerText(bytes).split('\n');
 
 const isWrong = (line: SwaksLine): boolean =>
   line.kind === 'error' || ((line.kind === 'sent' || line.kind === 'received') && !line.expected);

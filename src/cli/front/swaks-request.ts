@@ -3,7 +3,7 @@ import { userInfo } from 'node:os';
 import { emptyInput } from '../../app/message-input.ts';
 import { xclientLines } from '../../app/preface.ts';
 import type { SendRequest } from '../../app/send.ts';
-import { bytesSource } from '../../base/bytes.ts';
+import { bytesSource, peerText } from '../../base/bytes.ts';
 import { forbiddenCharacter } from '../../base/domain.ts';
 import { type ClientDeadlines, clientDeadlines } from '../../base/limits.ts';
 import type { Context } from '../command.ts';
@@ -82,7 +82,7 @@ export async function buildSwaksRequest(settings: SwaksSettings, sources: Reques
     tls,
     stop,
     message,
-    dump: (asked) => dump(asked, wireText(message)),
+    dump: (asked) => dump(asked, peerText(wireBytes(message))),
     request: {
       connection: {
         ...transport.connection,
@@ -119,10 +119,10 @@ function namedServer({ connection: { server } }: Transport, settings: SwaksSetti
   return server && name !== undefined ? { server: { ...server, host: name } } : {};
 }
 
-/** The message as the wire has it, for --dump and --dump-mail. */
-export const wireText = ({ bytes, verbatim }: SwaksMessage): string => {
+/** The message as the wire has it, but for its line ends, for --dump and --dump-mail. */
+export const wireBytes = ({ bytes, verbatim }: SwaksMessage): Buffer => {
   const text = bytes.toString('latin1').replace(/\r\n$/, '');
-  return (verbatim ? text : text.replace(/^\./gm, '..')).replaceAll('\r\n', '\n');
+  return Buffer.from((verbatim ? text : text.replace(/^\./gm, '..')).replaceAll('\r\n', '\n'), 'latin1');
 };
 
 function localPart(settings: SwaksSettings, { env }: Context): string {

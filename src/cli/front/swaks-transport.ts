@@ -67,6 +67,7 @@ export interface Transport {
   tls: TlsWish;
   auth: boolean;
   lmtp: boolean;
+  heloOnly: boolean;
   connection: Pick<Connection, 'mxPort'> & Partial<Pick<Connection, 'server' | 'pipe' | 'localAddress' | 'family'>>;
 }
 
@@ -81,7 +82,7 @@ export async function readTransport(
   const { name: protocol, row } = readProtocol(settings);
   const tls = tlsFlags.find(([name]) => settings.has(name))?.[1] ?? row.tls ?? 'off';
   const lmtp = row.lmtp === true;
-  const common = { protocol, tls, auth: row.auth === true, lmtp };
+  const common = { protocol, tls, auth: row.auth === true, lmtp, heloOnly: row.heloOnly === true };
   if (settings.has('local-port')) throw notYet('--local-port', 'the port of this side is always a free one');
   const socket = settings.text('socket');
   if (socket !== undefined) {
@@ -125,7 +126,6 @@ function readProtocol(settings: SwaksSettings): { name: string; row: ProtocolRow
   const name = (settings.text('protocol') ?? 'ESMTP').toUpperCase();
   const row = protocols[name];
   if (!row) throw usage(`--protocol ${name} is none of ${Object.keys(protocols).join(', ')}`);
-  if (row.heloOnly) throw notYet(`--protocol ${name}`, 'a session always begins with EHLO; ESMTP falls back to HELO');
   return { name, row };
 }
 

@@ -1,6 +1,7 @@
 // Words to settings, as Getopt::Long reads them for swaks: one dash or two, `=`, unique beginnings of names, `no-` to forget,
 // values that are taken unless they look like an option, and --h-NAME for a header field.
 import { EhloError } from '../../base/errors.ts';
+import { mask } from '../../base/secret.ts';
 import { rowOf, type SwaksRow, swaksRows } from './swaks-table.ts';
 
 export interface Setting {
@@ -10,7 +11,8 @@ export interface Setting {
   value: string | undefined;
 }
 
-export type Word = { kind: 'set'; setting: Setting } | { kind: 'forget'; name: string };
+/** `at`: the word that holds the value, or the option where it has none. */
+export type Word = { kind: 'set'; setting: Setting; at: number } | { kind: 'forget'; name: string };
 
 /** The whole of an option word: `+` is as good as a dash for Getopt::Long. */
 const optionForm = /^(?:--|-|\+)([^=]+)(?:=(.*))?$/s;
@@ -41,9 +43,20 @@ export function parseSwaksWords(words: readonly string[], where: string): Word[]
     const { value, used } = argumentOf(row, name, attached, next, where);
     if (used) at++;
     const shown = field === undefined ? value : `${field}: ${value ?? ''}`;
-    parsed.push({ kind: 'set', setting: { name: row.names[0], value: shown } });
+    parsed.push({ kind: 'set', setting: { name: row.names[0], value: shown }, at });
   }
   return parsed;
+}
+
+/** The words with every password of theirs masked, however its option was written; `words` were parsed before. */
+export function maskSecrets(words: readonly string[]): string[] {
+  const shown = [...words];
+  for (const word of parseSwaksWords(words, 'the command line')) {
+    if (word.kind !== 'set' || word.setting.value === undefined || !rowOf(word.setting.name)?.sensitive) continue;
+    const [, head = ''] = /^((?:--|-|\+)[^=]+=)/.exec(words[word.at] ?? '') ?? [];
+    shown[word.at] = (words[word.at] ?? '') === word.setting.value ? mask : head + mask;
+  }
+  return shown;
 }
 
 interface Found {

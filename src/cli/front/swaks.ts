@@ -7,17 +7,18 @@ import { codeOfError, swaksExitCodes } from './swaks-exit.ts';
 import { SwaksInput } from './swaks-input.ts';
 import { readSwaksLayers } from './swaks-layers.ts';
 import { openPrinter, type SwaksPrinter } from './swaks-printer.ts';
-import { buildSwaksRequest, wireText } from './swaks-request.ts';
+import { buildSwaksRequest, wireBytes } from './swaks-request.ts';
 import { runSwaks } from './swaks-run.ts';
 import { askForMissing, SwaksSettings } from './swaks-settings.ts';
 
 export async function swaks(argv: readonly string[], context: Context): Promise<number> {
-  // A password in argv shows in every process list.
-  if (argv.some((word) => /^--?(?:ap|auth-pass)/.test(word))) process.title = 'ehlo';
   let printer: SwaksPrinter | undefined;
   try {
     const given = new SwaksSettings(await readSwaksLayers(argv, { env: context.env, readText: readTextOf }));
-    for (const password of given.texts('auth-password')) context.scrubber.add(password);
+    const passwords = given.texts('auth-password');
+    for (const password of passwords) context.scrubber.add(password);
+    // In argv it shows in every process list.
+    if (passwords.length > 0) process.title = 'ehlo';
     const early = await earlyText(given);
     if (early !== undefined) {
       context.stdout.write(early);
@@ -29,7 +30,7 @@ export async function swaks(argv: readonly string[], context: Context): Promise<
     printer = out;
     const warn = (text: string): void => out.line({ kind: 'error', text });
     const built = await buildSwaksRequest(settings, { argv, context, input, warn });
-    if (settings.has('dump-mail')) out.plain(wireText(built.message));
+    if (settings.has('dump-mail')) out.plain(wireBytes(built.message));
     if (settings.has('dump')) out.plain(built.dump(settings.text('dump') ?? ''));
     if (settings.has('dump-mail') || settings.has('dump')) return swaksExitCodes.OK;
     return await runSwaks(built, settings, out, context);

@@ -23,6 +23,8 @@ export interface SwaksOptions {
   scripts?: readonly string[];
   /** Addresses that names have. */
   names?: Record<string, string[]>;
+  /** Standard output is a terminal. */
+  isTTY?: boolean;
 }
 
 export async function runSwaks(argv: readonly string[], options: SwaksOptions = {}): Promise<SwaksRun> {
@@ -53,6 +55,7 @@ export async function runSwaks(argv: readonly string[], options: SwaksOptions = 
       },
     },
   });
+  context.stdout.isTTY = options.isTTY === true;
   const code = await swaks(argv, context);
   const told = peers.map((peer) => peer.received());
   return { code, stdout: context.stdout.text, stderr: context.stderr.text, told, dialled };

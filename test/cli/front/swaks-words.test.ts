@@ -84,6 +84,7 @@ describe('words to settings', () => {
           assert.deepEqual(word, {
             kind: 'set',
             setting: { name: row.names[0], value: row.takes === 'required' ? 'x' : undefined },
+            at: row.takes === 'required' ? 1 : 0,
           });
         }
       }

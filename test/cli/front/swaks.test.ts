@@ -8,8 +8,6 @@ import { runSwaks, takesAll, usual } from './swaks-lab.ts';
 
 describe('what is not possible yet is refused, before anybody is called', () => {
   const cases: [string[], number, RegExp][] = [
-    [['--protocol', 'SMTP'], 1, /--protocol SMTP is not possible yet/],
-    [['--protocol', 'SMTPS'], 1, /--protocol SMTPS is not possible yet/],
     [['--local-port', '99'], 1, /--local-port is not possible yet/],
     [['--local-interface', '127.0.0.1:99'], 1, /--local-interface .* is not possible yet/],
     [['-a', 'DIGEST-MD5', '-au', 'u', '-ap', 'p'], 10, /DIGEST-MD5/],
@@ -213,4 +211,33 @@ test('what a server says never reaches the terminal raw', async () => {
     }),
     { numRuns: 30 },
   );
+});
+
+describe('--dump and --dump-mail', () => {
+  for (const words of [
+    ['--auth-pa', 'secret-word'],
+    ['+ap=secret-word'],
+    ['-ap', 'secret-word', '--no-ap', '-ap=x'],
+    ['--auth-password=secret-word'],
+  ])
+    test(`tell no password: ${words.join(' ')}`, async () => {
+      const { stdout, code } = await runSwaks([...usual, '-au', 'u', ...words, '--dump']);
+      assert.equal(code, 0);
+      assert.match(stdout, /Cmd Line = .*-au 'u' .*<secret>/);
+      assert.ok(!stdout.includes('secret-word'));
+    });
+
+  test('hold the text of the message as it is', async () => {
+    for (const option of ['--dump-mail', '--dump']) {
+      const { stdout } = await runSwaks([...usual, '--h-Subject', 'grün', '--body', 'grüße', option]);
+      assert.match(stdout, /^Subject: grün$/m);
+      assert.match(stdout, /^grüße$/m);
+    }
+  });
+
+  test('are harmless on a terminal, and exact elsewhere', async () => {
+    const words = [...usual, '--body', 'a\u001b[31m', '--dump-mail'];
+    assert.match((await runSwaks(words, { isTTY: true })).stdout, /^a\\x1b\[31m$/m);
+    assert.ok((await runSwaks(words)).stdout.includes('\na\u001b[31m\n'));
+  });
 });
