@@ -1,16 +1,16 @@
 // The connection options, one table for every command that talks to a server. What they come to is in connection.ts.
 import type { Command } from 'commander';
 
+import { collect, type OptionRow as Row } from './option-rows.ts';
+
 export { parseConnection } from './connection.ts';
+export { collect } from './option-rows.ts';
 
 /** Which command shows which rows; `fetch` speaks POP3. */
 export type ConnectionUse = 'send' | 'relay-test' | 'fetch' | 'inspect';
 
-interface OptionRow {
-  flags: string;
-  says: string;
+interface OptionRow extends Row {
   uses?: readonly ConnectionUse[];
-  repeatable?: true;
 }
 
 const smtpUses: readonly ConnectionUse[] = ['send', 'relay-test', 'inspect'];
@@ -113,6 +113,3 @@ export function addConnectionOptions(command: Command, use: ConnectionUse = 'sen
   }
   command.optionsGroup('Options:');
 }
-
-/** For options that may be repeated. */
-export const collect = (value: string, before: string[] | undefined): string[] => [...(before ?? []), value];
